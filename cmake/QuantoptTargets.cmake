@@ -65,3 +65,14 @@ macro(quantopt_add_dialect prefix namespace)
   add_public_tablegen_target(Quantopt${prefix}Headers)
   add_dependencies(QuantoptDialectHeaders Quantopt${prefix}Headers)
 endmacro()
+
+# quantopt_add_unit_test(NAME [LIBS target...]): a GoogleTest program of the folder's *.cpp files, build/test/unit/NAME.
+# Only the target unit-tests builds them.
+function(quantopt_add_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} EXCLUDE_FROM_ALL ${sources})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gtest_main LLVM)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test/unit)
+  add_dependencies(unit-tests ${name})
+endfunction()
