@@ -17,11 +17,10 @@ struct Row {
 } // namespace
 
 /// In the order of the enumeration.
-static constexpr Row table[] = {{64, 8, true, "f64"},  {32, 4, true, "f32"},   {16, 2, true, "f16"},
-                                {16, 2, true, "bf16"}, {64, 8, false, "i64"},  {32, 4, false, "i32"},
-                                {16, 2, false, "i16"}, {8, 1, false, "i8"},    {64, 8, false, "ui64"},
-                                {32, 4, false, "ui32"}, {16, 2, false, "ui16"}, {8, 1, false, "ui8"},
-                                {8, 1, false, "i1"},   {4, 1, false, "i4"},    {4, 1, false, "ui4"}};
+static constexpr Row table[] = {
+    {64, 8, true, "f64"},   {32, 4, true, "f32"},  {16, 2, true, "f16"}, {16, 2, true, "bf16"},  {64, 8, false, "i64"},
+    {32, 4, false, "i32"},  {16, 2, false, "i16"}, {8, 1, false, "i8"},  {64, 8, false, "ui64"}, {32, 4, false, "ui32"},
+    {16, 2, false, "ui16"}, {8, 1, false, "ui8"},  {8, 1, false, "i1"},  {4, 1, false, "i4"},    {4, 1, false, "ui4"}};
 static_assert(std::size(table) == size_t(DType::U4) + 1);
 
 unsigned quantopt::bitsInFile(DType type) { return table[size_t(type)].bits; }

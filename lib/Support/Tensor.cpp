@@ -19,12 +19,8 @@ template <> bool holds<int16_t>(DType type) { return type == DType::I16; }
 template <> bool holds<int8_t>(DType type) { return type == DType::I8 || type == DType::I4; }
 template <> bool holds<uint64_t>(DType type) { return type == DType::U64; }
 template <> bool holds<uint32_t>(DType type) { return type == DType::U32; }
-template <> bool holds<uint16_t>(DType type) {
-  return type == DType::U16 || type == DType::F16 || type == DType::BF16;
-}
-template <> bool holds<uint8_t>(DType type) {
-  return type == DType::U8 || type == DType::U4 || type == DType::Bool;
-}
+template <> bool holds<uint16_t>(DType type) { return type == DType::U16 || type == DType::F16 || type == DType::BF16; }
+template <> bool holds<uint8_t>(DType type) { return type == DType::U8 || type == DType::U4 || type == DType::Bool; }
 } // namespace quantopt
 
 Tensor::Tensor(DType type, llvm::ArrayRef<int64_t> shape) : type(type), dims(shape) {
@@ -44,6 +40,12 @@ int64_t Tensor::numElements() const {
   for (int64_t dim : dims)
     count *= dim;
   return count;
+}
+
+Tensor Tensor::clone() const {
+  Tensor copy(type, dims);
+  std::memcpy(copy.mutableRaw(), raw(), sizeInBytes());
+  return copy;
 }
 
 Tensor Tensor::reshaped(llvm::ArrayRef<int64_t> shape) const {

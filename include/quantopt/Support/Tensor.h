@@ -26,8 +26,7 @@ public:
   /// Uninitialised elements.
   Tensor(DType type, llvm::ArrayRef<int64_t> shape);
   static Tensor zeros(DType type, llvm::ArrayRef<int64_t> shape);
-  template <typename T>
-  static Tensor from(DType type, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<T> values) {
+  template <typename T> static Tensor from(DType type, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<T> values) {
     Tensor tensor(type, shape);
     assert(int64_t(values.size()) == tensor.numElements());
     llvm::copy(values, tensor.mutableData<T>().begin());
@@ -54,6 +53,8 @@ public:
   const char *raw() const { return buffer.get(); }
   char *mutableRaw() { return buffer.get(); }
 
+  /// A copy with a buffer of its own.
+  Tensor clone() const;
   /// The same buffer under another shape of as many elements.
   Tensor reshaped(llvm::ArrayRef<int64_t> shape) const;
 

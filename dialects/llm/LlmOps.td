@@ -1,0 +1,132 @@
+//===- LlmOps.td - the layers of a decoder --------------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef LLM_OPS
+#define LLM_OPS
+include "mlir/IR/OpBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "rot/RotInterfaces.td"
+include "llm/LlmDialect.td"
+
+class Llm_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Llm_Dialect, mnemonic, [Pure, DeclareOpInterfaceMethods<Rot_BasisOpInterface>] # traits> {
+  let results = (outs AnyRankedTensor:$result);
+}
+// Same shape in and out; only the basis may differ, and the ties decide about that.
+class Llm_Elementwise<string mnemonic> : Llm_Op<mnemonic, [SameOperandsAndResultElementType]> {
+  let hasVerifier = 1;
+}
+
+def Llm_EmbeddingOp : Llm_Op<"embedding"> {
+  let summary = "Rows of a table, by token id";
+  let description = [{
+    Example: `%x = llm.embedding %ids, %table : (tensor<?x?xi64>, tensor<49152x576xf32>) -> tensor<?x?x576xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$ids, AnyRankedTensor:$table);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_RmsNormOp : Llm_Op<"rms_norm"> {
+  let summary = "x / sqrt(mean(x²) + eps) along the last dimension, times scale when there is one";
+  let description = [{
+    Without a scale it commutes with rotations: ‖x T‖ = ‖x‖.
+
+    Example: `%n = llm.rms_norm %x scale %gamma : tensor<576xf32> {eps = 1.0e-5 : f64} : tensor<?x?x576xf32> -> tensor<?x?x576xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$input, Optional<AnyRankedTensor>:$scale, F64Attr:$eps);
+  let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
+}
+def Llm_LinearOp : Llm_Op<"linear"> {
+  let summary = "x · Wᵀ, plus a bias when there is one";
+  let description = [{
+    The weight is [out, in], the bias [out].
+
+    Example: `%y = llm.linear %x, %w : (tensor<?x?x576xf32>, tensor<1536x576xf32>) -> tensor<?x?x1536xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$weight, Optional<AnyRankedTensor>:$bias);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_ResidualAddOp : Llm_Elementwise<"residual_add"> {
+  let summary = "Sum of the residual stream and a layer's output";
+  let description = "Example: `%y = llm.residual_add %x, %d : (tensor<?x?x576xf32>, tensor<?x?x576xf32>) -> tensor<?x?x576xf32>`";
+  let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$rhs);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)";
+}
+def Llm_SwigluOp : Llm_Elementwise<"swiglu"> {
+  let summary = "silu(gate) · up";
+  let description = [{
+    Nonlinear in the gate; linear per channel in `up`, so a diagonal passes from `up` to the result (SmoothRot).
+
+    Example: `%h = llm.swiglu %g, %u : (tensor<?x?x1536xf32>, tensor<?x?x1536xf32>) -> tensor<?x?x1536xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$gate, AnyRankedTensor:$up);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
+def Llm_SplitHeadsOp : Llm_Op<"split_heads"> {
+  let summary = "[B, S, heads·d] to [B, heads, S, d]";
+  let description = "Example: `%q = llm.split_heads %0 : (tensor<?x?x576xf32>) -> tensor<?x9x?x64xf32>`";
+  let arguments = (ins AnyRankedTensor:$input);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_MergeHeadsOp : Llm_Op<"merge_heads"> {
+  let summary = "[B, heads, S, d] to [B, S, heads·d]";
+  let description = "Example: `%1 = llm.merge_heads %a : (tensor<?x9x?x64xf32>) -> tensor<?x?x576xf32>`";
+  let arguments = (ins AnyRankedTensor:$input);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_RopeOp : Llm_Op<"rope"> {
+  let summary = "Rotary position embedding, half-split";
+  let description = [{
+    x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of each head. cos and sin are [B, S, d] or [B, 1, S, d], as the graph
+    computes them: deriving them anew would not give the same bits.
+
+    Example:
+    ```mlir
+    %1 = llm.rope %0, %cos, %sin : (tensor<?x9x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>) -> tensor<?x9x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$cos, AnyRankedTensor:$sin);
+  let assemblyFormat = "$input `,` $cos `,` $sin attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_KvAppendOp : Llm_Op<"kv_append"> {
+  let summary = "The cache with new rows appended along the sequence";
+  let description = [{
+    [B, kv_heads, P, d] and [B, kv_heads, S, d] give [B, kv_heads, P + S, d].
+
+    Example:
+    ```mlir
+    %k = llm.kv_append %past, %rows : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$cache, AnyRankedTensor:$rows);
+  let assemblyFormat = "$cache `,` $rows attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Llm_AttentionOp : Llm_Op<"attention"> {
+  let summary = "softmax(scale · q kᵀ + mask) v per head";
+  let description = [{
+    q is [B, heads, S, d], k and v are [B, kv_heads, T, d]; head h reads cache head h / (heads / kv_heads) (GQA). The
+    mask is additive and broadcasts to [B, heads, S, T]. A fully masked row keeps what the graph's fill value gives.
+
+    Example:
+    ```mlir
+    %a = llm.attention %q, %k, %v mask %m {scale = 0.125 : f64}
+       : (tensor<?x9x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x1x?x?xf32>) -> tensor<?x9x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
+                       Optional<AnyRankedTensor>:$mask, F64Attr:$scale);
+  let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+#endif

@@ -1,0 +1,84 @@
+//===- QOps.td - quantized tensors as several values ----------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef Q_OPS
+#define Q_OPS
+include "mlir/IR/OpBase.td"
+include "mlir/IR/BuiltinAttributes.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "rot/RotInterfaces.td"
+include "param/ParamInterfaces.td"
+include "q/QDialect.td"
+
+class Q_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Q_Dialect, mnemonic, [Pure, DeclareOpInterfaceMethods<Rot_BasisOpInterface>] # traits> {
+  let hasVerifier = 1;
+}
+
+def Q_QuantizeWeightOp : Q_Op<"quantize_weight", [DeclareOpInterfaceMethods<Param_WeightOpInterface>]> {
+  let summary = "Codes and scales of a weight [out, in], by a quantizer of lib/Numerics";
+  let description = [{
+    `method` names a quantizer of the registry, `options` are its options; both are checked when the op is verified.
+    The scale is [out, groups].
+
+    Example:
+    ```mlir
+    %codes, %scale = q.quantize_weight %w {method = "rtn", options = {bits = 4, clip_steps = 80, clip_norm = 2.4}}
+      : tensor<1536x576xf32> -> tensor<1536x576xi4>, tensor<1536x1xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, StrAttr:$method, DictionaryAttr:$options);
+  let results = (outs AnyRankedTensor:$codes, AnyRankedTensor:$scale);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `->` type($codes) `,` type($scale)";
+}
+def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
+  let summary = "Codes and scales of an activation, per token (and group)";
+  let description = [{
+    Rows are the fibres of the last dimension. Symmetric without the third result, asymmetric with it; the formulas
+    are those of lib/Numerics/DynamicQuantizer.h. `clip` is the share of the range that the codes cover.
+
+    Example:
+    ```mlir
+    %codes, %scale = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64}
+      : tensor<?x?x576xf32> -> (tensor<?x?x576xi4>, tensor<?x?x1xf32>)
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$bits, I64Attr:$group_size, F64Attr:$clip);
+  let results = (outs AnyRankedTensor:$codes, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` `(` type(results) `)`";
+}
+def Q_DequantizeOp : Q_Op<"dequantize", [DeclareOpInterfaceMethods<Param_WeightOpInterface>]> {
+  let summary = "(codes - zero) · scale";
+  let description = [{
+    Example: `%k = q.dequantize %codes, %scale zero %z {group_size = 0 : i64} : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$codes, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero,
+                       I64Attr:$group_size);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$codes `,` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)";
+}
+def Q_LinearOp : Q_Op<"linear"> {
+  let summary = "Quantized activation times quantized weight: integer sums, f32 scaling";
+  let description = [{
+    Per group g along the contraction: an exact integer sum of codes; y = Σ_g (sum_g · xs_g) · ws_g, in that order of
+    operations, plus the bias. One group on a side serves all groups of the other.
+
+    Example:
+    ```mlir
+    %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64}
+      : (tensor<?x?x576xi4>, tensor<?x?x1xf32>, tensor<1536x576xi4>, tensor<1536x1xf32>) -> tensor<?x?x1536xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$input_scale, AnyRankedTensor:$weight,
+                       AnyRankedTensor:$weight_scale, Optional<AnyRankedTensor>:$bias, I64Attr:$input_group_size,
+                       I64Attr:$weight_group_size);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $input_scale `,` $weight `,` $weight_scale (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
+  }];
+}
+#endif

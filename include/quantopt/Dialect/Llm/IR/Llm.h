@@ -1,0 +1,25 @@
+//===- Llm.h - the layers of a decoder ------------------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_DIALECT_LLM_IR_LLM_H
+#define QUANTOPT_DIALECT_LLM_IR_LLM_H
+
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Dialect/Rot/IR/Rot.h"
+
+#include "llm/LlmOpsDialect.h.inc"
+#define GET_OP_CLASSES
+#include "llm/LlmOps.h.inc"
+
+namespace quantopt::llm {
+
+/// Marks an argument or a result of a function as state of the model: StringAttr, equal for past and present.
+inline constexpr ::llvm::StringLiteral stateAttrName = "llm.state";
+
+} // namespace quantopt::llm
+
+#endif // QUANTOPT_DIALECT_LLM_IR_LLM_H

@@ -1,0 +1,219 @@
+//===- Q.cpp - quantized tensors as several values -------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Dialect/Q/IR/Q.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "quantopt/Dialect/Support/Inliner.h"
+
+using namespace mlir;
+using namespace quantopt;
+using namespace quantopt::q;
+using rot::Accepts;
+using rot::BasisTie;
+
+#include "q/QOpsDialect.cpp.inc"
+#define GET_OP_CLASSES
+#include "q/QOps.cpp.inc"
+
+void QDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "q/QOps.cpp.inc"
+      >();
+  addInterfaces<AlwaysInline>();
+}
+
+static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
+static int64_t lastDim(Value v) { return typeOf(v).getRank() - 1; }
+static int64_t lastSize(Value v) { return typeOf(v).getShape().back(); }
+
+int64_t quantopt::q::groupCount(int64_t size, int64_t groupSize) {
+  return groupSize ? (size + groupSize - 1) / groupSize : 1;
+}
+
+IntegerType quantopt::q::getCodeType(MLIRContext *context, int64_t bits, bool hasZero) {
+  return IntegerType::get(context, bits <= 4 ? 4 : 8, hasZero ? IntegerType::Unsigned : IntegerType::Signless);
+}
+
+numerics::QuantizerOptions quantopt::q::getQuantizerOptions(DictionaryAttr options) {
+  numerics::QuantizerOptions result;
+  for (NamedAttribute option : options) {
+    std::string &text = result[option.getName()];
+    if (auto string = dyn_cast<StringAttr>(option.getValue()))
+      text = string.str();
+    else if (auto flag = dyn_cast<BoolAttr>(option.getValue()))
+      text = flag.getValue() ? "true" : "false";
+    else if (auto integer = dyn_cast<IntegerAttr>(option.getValue()))
+      text = std::to_string(integer.getInt());
+    else
+      llvm::raw_string_ostream(text) << cast<FloatAttr>(option.getValue()).getValueAsDouble();
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------------===//
+// Ties: a quantizer is an approximate identity, so codes are in the basis of what was quantized
+//===----------------------------------------------------------------------------===//
+
+SmallVector<BasisTie> QuantizeWeightOp::getBasisTies() { return rot::tieAllDims(getWeight(), getCodes()); }
+SmallVector<BasisTie> QuantizeDynamicOp::getBasisTies() { return rot::tieAllDims(getInput(), getCodes()); }
+SmallVector<BasisTie> DequantizeOp::getBasisTies() { return rot::tieAllDims(getCodes(), getResult()); }
+SmallVector<BasisTie> LinearOp::getBasisTies() {
+  BasisTie out{Accepts::Any, {{getWeight(), 0}, {getResult(), lastDim(getResult())}}};
+  if (getBias())
+    out.slots.push_back({getBias(), 0});
+  return {{Accepts::Any, {{getInput(), lastDim(getInput())}, {getWeight(), 1, 1, /*isDual=*/true}}}, out};
+}
+
+//===----------------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------------===//
+
+/// C1: codes have the shape of `data`, scale (and zero point) that of its rows, with one element per group.
+static LogicalResult verifyGranularity(Operation *op, RankedTensorType data, RankedTensorType codes, Value zero,
+                                       RankedTensorType scale, int64_t groupSize) {
+  auto integer = dyn_cast<IntegerType>(codes.getElementType());
+  if (!integer || (integer.getWidth() != 4 && integer.getWidth() != 8) || integer.isUnsigned() != bool(zero)) // C1
+    return op->emitOpError() << "expected codes of type " << (zero ? "ui4 or ui8" : "i4 or i8") << ", got "
+                             << codes.getElementType();
+  if (data.getRank() < 1 || data.getShape() != codes.getShape()) // C1
+    return op->emitOpError() << "expected codes of the shape of " << data << ", got " << codes;
+  SmallVector<int64_t> shape(data.getShape());
+  if (groupSize < 0 || (groupSize && ShapedType::isDynamic(shape.back()))) // C1
+    return op->emitOpError() << "expected a group size that is not negative, and a known last dimension to group, got "
+                             << groupSize << " and " << data;
+  shape.back() = groupCount(shape.back(), groupSize);
+  if (scale.getShape() != ArrayRef<int64_t>(shape)) { // C1
+    InFlightDiagnostic diag = op->emitOpError() << "expected a scale of shape [";
+    llvm::interleaveComma(shape, diag, [&](int64_t size) {
+      if (ShapedType::isDynamic(size))
+        diag << "?";
+      else
+        diag << size;
+    });
+    return diag << "] for groups of " << groupSize << " (0: all), got " << scale;
+  }
+  if (zero && (typeOf(zero).getShape() != scale.getShape() || typeOf(zero).getElementType() != integer)) // C1
+    return op->emitOpError() << "expected a zero point of the shape of the scale and the type of the codes, got "
+                             << zero.getType();
+  return success();
+}
+
+/// C2: bits from 2 to 8, which the codes can hold.
+static LogicalResult verifyBits(Operation *op, int64_t bits, RankedTensorType codes) {
+  if (bits < 2 || bits > int64_t(codes.getElementTypeBitWidth()))
+    return op->emitOpError() << "expected 2 to " << codes.getElementTypeBitWidth() << " bits, got " << bits;
+  return success();
+}
+
+LogicalResult QuantizeWeightOp::verify() {
+  auto weight = getWeight().getType();
+  if (weight.getRank() != 2 || !weight.hasStaticShape())
+    return emitOpError() << "expected a matrix of known size, got " << weight; // C3
+  for (NamedAttribute option : getOptions())
+    if (!isa<StringAttr, BoolAttr, IntegerAttr, FloatAttr>(option.getValue()))
+      return emitOpError() << "option " << option.getName() << " is neither a number, a truth value nor a string"; // C3
+  auto quantizer = numerics::QuantizerRegistry::global().create(getMethod(), getQuantizerOptions(getOptions()));
+  if (!quantizer)
+    return emitOpError() << llvm::toString(quantizer.takeError()); // C3
+  int64_t groups = (*quantizer)->groupsPerRow(weight.getDimSize(1));
+  if (getCodes().getType().getShape() != weight.getShape() ||
+      getScale().getType().getShape() != ArrayRef<int64_t>{weight.getDimSize(0), groups}) // C1
+    return emitOpError() << "expected codes of the shape of " << weight << " and a scale [" << weight.getDimSize(0)
+                         << ", " << groups << "], got " << getCodes().getType() << " and " << getScale().getType();
+  return success();
+}
+
+LogicalResult QuantizeDynamicOp::verify() {
+  auto input = getInput().getType(), codes = getCodes().getType();
+  if (failed(verifyBits(*this, getBits(), codes)))
+    return failure();
+  if (!(getClip().convertToDouble() > 0 && getClip().convertToDouble() <= 1)) // C2
+    return emitOpError() << "expected a clip in (0, 1], got " << getClip().convertToDouble();
+  return verifyGranularity(*this, input, codes, getZero(), getScale().getType(), getGroupSize());
+}
+
+LogicalResult DequantizeOp::verify() {
+  return verifyGranularity(*this, getResult().getType(), getCodes().getType(), getZero(), getScale().getType(),
+                           getGroupSize());
+}
+
+LogicalResult LinearOp::verify() {
+  auto input = getInput().getType(), weight = getWeight().getType(), result = getResult().getType();
+  if (weight.getRank() != 2 || input.getRank() < 1 || input.getShape().back() != weight.getDimSize(1)) // C4
+    return emitOpError() << "expected a weight [out, in] with in = " << (input.getRank() ? input.getShape().back() : 0)
+                         << ", got " << weight;
+  if (failed(verifyGranularity(*this, input, input, {}, getInputScale().getType(), getInputGroupSize())) ||
+      failed(verifyGranularity(*this, weight, weight, {}, getWeightScale().getType(), getWeightGroupSize())))
+    return failure();
+  if (getInputGroupSize() && getWeightGroupSize() && getInputGroupSize() != getWeightGroupSize()) // C4
+    return emitOpError() << "expected groups of one size on both sides, or one group on a side, got "
+                         << int64_t(getInputGroupSize()) << " and " << int64_t(getWeightGroupSize());
+  SmallVector<int64_t> shape(input.getShape());
+  shape.back() = weight.getDimSize(0);
+  if (result.getShape() != ArrayRef<int64_t>(shape) || // C4
+      (getBias() && (typeOf(getBias()).getRank() != 1 || lastSize(getBias()) != shape.back())))
+    return emitOpError() << "expected a result, and a bias if any, of " << shape.back() << " columns, got " << result;
+  return success();
+}
+
+//===----------------------------------------------------------------------------===//
+// Weight expressions
+//===----------------------------------------------------------------------------===//
+
+/// A row is quantized as a whole, whatever part of it is wanted.
+SmallVector<TensorSlice> QuantizeWeightOp::getOperandSlices(TensorSlice &result) {
+  result.offsets[1] = 0;
+  result.sizes[1] = getWeight().getType().getDimSize(1);
+  return {result};
+}
+
+llvm::Expected<SmallVector<Tensor>> QuantizeWeightOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
+                                                               rot::ParameterReader) {
+  auto quantizer = numerics::QuantizerRegistry::global().create(getMethod(), getQuantizerOptions(getOptions()));
+  if (!quantizer)
+    return quantizer.takeError();
+  int64_t rows = slice.sizes[0], columns = slice.sizes[1], groups = (*quantizer)->groupsPerRow(columns);
+  std::vector<float> weight(operands[0].numElements()), scales(rows * groups);
+  llvm::copy(operands[0].data<double>(), weight.begin()); // quantizers work on what an f32 file would hold
+  Tensor codes(*param::getDType(getCodes().getType().getElementType()), {rows, columns});
+  if (llvm::Error error =
+          (*quantizer)->quantizeRows(weight, rows, columns, codes.mutableData<int8_t>().data(), scales.data()))
+    return std::move(error);
+  Tensor scale(DType::F64, {rows, groups});
+  llvm::copy(scales, scale.mutableData<double>().begin());
+  return SmallVector<Tensor>{codes, scale};
+}
+
+/// Scales are read for whole rows: groups need not end where a slice does.
+SmallVector<TensorSlice> DequantizeOp::getOperandSlices(TensorSlice &result) {
+  int64_t last = lastDim(getCodes());
+  result.offsets[last] = 0;
+  result.sizes[last] = typeOf(getCodes()).getDimSize(last);
+  TensorSlice scale = result;
+  scale.sizes[last] = lastSize(getScale());
+  SmallVector<TensorSlice> slices{result, scale};
+  if (getZero())
+    slices.push_back(scale);
+  return slices;
+}
+
+llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
+                                                           rot::ParameterReader) {
+  Tensor result(DType::F64, slice.sizes);
+  int64_t columns = slice.sizes.back(), groups = operands[1].dim(-1);
+  int64_t groupSize = getGroupSize() ? int64_t(getGroupSize()) : columns;
+  ArrayRef<double> scale = operands[1].data<double>();
+  MutableArrayRef<double> out = result.mutableData<double>();
+  for (int64_t i = 0, n = out.size(); i < n; ++i) {
+    int64_t group = i / columns * groups + i % columns / groupSize;
+    int code = getZero() ? int(operands[0].data<uint8_t>()[i]) - int(operands[2].data<uint8_t>()[group])
+                         : int(operands[0].data<int8_t>()[i]);
+    out[i] = code * scale[group];
+  }
+  return SmallVector<Tensor>{result};
+}
