@@ -1,0 +1,165 @@
+//===- OnnxOps.td - ops of the onnx dialect ---------------------------------*- tablegen -*-===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------------===//
+#ifndef ONNX_OPS_TD
+#define ONNX_OPS_TD
+
+include "onnx/OnnxAttrs.td"
+include "onnx/OnnxInterfaces.td"
+include "onnx/OnnxTypes.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Onnx_NoValueOp : Op<Onnx_Dialect, "no_value", [Pure]> {
+  let summary = "an omitted optional input";
+  let results = (outs NoneType:$value);
+  let assemblyFormat = "attr-dict";
+}
+
+/// What all nodes share. Written and read by one printer and one parser, because 80 generated ones cost minutes of build
+/// time and could differ.
+class Onnx_NodeBase<string mnemonic, dag extraArguments> : Op<Onnx_Dialect, mnemonic, [Pure, Onnx_NodeOpInterface]> {
+  let arguments = !con(extraArguments, (ins Variadic<AnyType>:$inputs,
+                                            StrAttr:$node, StrArrayAttr:$outputs,
+                                            DictionaryAttr:$node_attributes,
+                                            OptionalAttr<StrArrayAttr>:$captures,
+                                            OptionalAttr<I64Attr>:$index));
+  let results = (outs Variadic<AnyType>:$values);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+}
+
+/// A node of any operator: `onnx.node "com.microsoft::MatMulNBits"(...)`.
+def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type)> {
+  let summary = "a node of an operator that has no op of its own";
+  let builders = [
+    OpBuilder<(ins "::llvm::StringRef":$qualifiedType, "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
+                   CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attributes,
+                   CArg<"::llvm::StringRef", "{}">:$node, CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
+      $_state.addAttribute("qualified_type", $_builder.getStringAttr(qualifiedType));
+      populateNode($_builder, $_state, results, inputs, attributes, node, outputs);
+    }]>];
+  let extraClassDeclaration = [{
+    ::llvm::StringRef getDomain() { return getQualifiedTypeAttr().getValue().rsplit("::").first; }
+    ::llvm::StringRef getOpType() { return getQualifiedTypeAttr().getValue().rsplit("::").second; }
+  }];
+  let extraClassDefinition = [{
+    ::mlir::ParseResult $cppClass::parse(::mlir::OpAsmParser &parser, ::mlir::OperationState &state) {
+      ::mlir::StringAttr type;
+      return ::mlir::failure(parser.parseAttribute(type, "qualified_type", state.attributes) || parseNode(parser, state));
+    }
+    void $cppClass::print(::mlir::OpAsmPrinter &printer) {
+      printer << ' ' << getQualifiedTypeAttr();
+      printNode(printer, *this);
+    }
+  }];
+}
+
+/// A node of a standard operator with `min` to `max` inputs and `minOutputs` to `maxOutputs` outputs; -1 is any number.
+class Onnx_Operator<string type, int min, int max, int minOutputs = 1, int maxOutputs = 1>
+    : Onnx_NodeBase<type, (ins)> {
+  let summary = "the operator " # type;
+  let builders = [
+    OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
+                   CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attributes,
+                   CArg<"::llvm::StringRef", "{}">:$node, CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
+      populateNode($_builder, $_state, results, inputs, attributes, node, outputs);
+    }]>];
+  let extraClassDeclaration = [{
+    ::llvm::StringRef getDomain() { return ""; }
+    ::llvm::StringRef getOpType() { return getOperationName().drop_front(sizeof("onnx.") - 1); }
+  }];
+  let extraClassDefinition = [{
+    ::mlir::ParseResult $cppClass::parse(::mlir::OpAsmParser &parser, ::mlir::OperationState &state) {
+      return parseNode(parser, state);
+    }
+    void $cppClass::print(::mlir::OpAsmPrinter &printer) { printNode(printer, *this); }
+    ::llvm::LogicalResult $cppClass::verify() {
+      return verifyNode(*this, }] # min # ", " # max # ", " # minOutputs # ", " # maxOutputs # [{);
+    }
+  }];
+}
+
+def Onnx_AbsOp : Onnx_Operator<"Abs", 1, 1>;
+def Onnx_AddOp : Onnx_Operator<"Add", 2, 2>;
+def Onnx_AndOp : Onnx_Operator<"And", 2, 2>;
+def Onnx_AttentionOp : Onnx_Operator<"Attention", 3, 7, 1, 4>;
+def Onnx_CastOp : Onnx_Operator<"Cast", 1, 1>;
+def Onnx_CastLikeOp : Onnx_Operator<"CastLike", 2, 2>;
+def Onnx_CeilOp : Onnx_Operator<"Ceil", 1, 1>;
+def Onnx_ClipOp : Onnx_Operator<"Clip", 1, 3>;
+def Onnx_ConcatOp : Onnx_Operator<"Concat", 1, -1>;
+def Onnx_ConstantOp : Onnx_Operator<"Constant", 0, 0>;
+def Onnx_ConstantOfShapeOp : Onnx_Operator<"ConstantOfShape", 1, 1>;
+def Onnx_CosOp : Onnx_Operator<"Cos", 1, 1>;
+def Onnx_CumSumOp : Onnx_Operator<"CumSum", 2, 2>;
+def Onnx_DequantizeLinearOp : Onnx_Operator<"DequantizeLinear", 2, 3>;
+def Onnx_DivOp : Onnx_Operator<"Div", 2, 2>;
+def Onnx_DropoutOp : Onnx_Operator<"Dropout", 1, 3, 1, 2>;
+def Onnx_EqualOp : Onnx_Operator<"Equal", 2, 2>;
+def Onnx_ErfOp : Onnx_Operator<"Erf", 1, 1>;
+def Onnx_ExpOp : Onnx_Operator<"Exp", 1, 1>;
+def Onnx_ExpandOp : Onnx_Operator<"Expand", 2, 2>;
+def Onnx_FlattenOp : Onnx_Operator<"Flatten", 1, 1>;
+def Onnx_FloorOp : Onnx_Operator<"Floor", 1, 1>;
+def Onnx_GatherOp : Onnx_Operator<"Gather", 2, 2>;
+def Onnx_GatherElementsOp : Onnx_Operator<"GatherElements", 2, 2>;
+def Onnx_GatherNDOp : Onnx_Operator<"GatherND", 2, 2>;
+def Onnx_GeluOp : Onnx_Operator<"Gelu", 1, 1>;
+def Onnx_GemmOp : Onnx_Operator<"Gemm", 2, 3>;
+def Onnx_GreaterOp : Onnx_Operator<"Greater", 2, 2>;
+def Onnx_GreaterOrEqualOp : Onnx_Operator<"GreaterOrEqual", 2, 2>;
+def Onnx_IdentityOp : Onnx_Operator<"Identity", 1, 1>;
+def Onnx_IsNaNOp : Onnx_Operator<"IsNaN", 1, 1>;
+def Onnx_LayerNormalizationOp : Onnx_Operator<"LayerNormalization", 2, 3, 1, 3>;
+def Onnx_LessOp : Onnx_Operator<"Less", 2, 2>;
+def Onnx_LessOrEqualOp : Onnx_Operator<"LessOrEqual", 2, 2>;
+def Onnx_LogOp : Onnx_Operator<"Log", 1, 1>;
+def Onnx_LpNormalizationOp : Onnx_Operator<"LpNormalization", 1, 1>;
+def Onnx_MatMulOp : Onnx_Operator<"MatMul", 2, 2>;
+def Onnx_MatMulIntegerOp : Onnx_Operator<"MatMulInteger", 2, 4>;
+def Onnx_MaxOp : Onnx_Operator<"Max", 1, -1>;
+def Onnx_MinOp : Onnx_Operator<"Min", 1, -1>;
+def Onnx_ModOp : Onnx_Operator<"Mod", 2, 2>;
+def Onnx_MulOp : Onnx_Operator<"Mul", 2, 2>;
+def Onnx_NegOp : Onnx_Operator<"Neg", 1, 1>;
+def Onnx_NotOp : Onnx_Operator<"Not", 1, 1>;
+def Onnx_OrOp : Onnx_Operator<"Or", 2, 2>;
+def Onnx_PowOp : Onnx_Operator<"Pow", 2, 2>;
+def Onnx_QuantizeLinearOp : Onnx_Operator<"QuantizeLinear", 2, 3>;
+def Onnx_RMSNormalizationOp : Onnx_Operator<"RMSNormalization", 2, 2>;
+def Onnx_RangeOp : Onnx_Operator<"Range", 3, 3>;
+def Onnx_ReciprocalOp : Onnx_Operator<"Reciprocal", 1, 1>;
+def Onnx_ReduceMaxOp : Onnx_Operator<"ReduceMax", 1, 2>;
+def Onnx_ReduceMeanOp : Onnx_Operator<"ReduceMean", 1, 2>;
+def Onnx_ReduceMinOp : Onnx_Operator<"ReduceMin", 1, 2>;
+def Onnx_ReduceSumOp : Onnx_Operator<"ReduceSum", 1, 2>;
+def Onnx_ReshapeOp : Onnx_Operator<"Reshape", 2, 2>;
+def Onnx_RotaryEmbeddingOp : Onnx_Operator<"RotaryEmbedding", 3, 4>;
+def Onnx_RoundOp : Onnx_Operator<"Round", 1, 1>;
+def Onnx_ScatterNDOp : Onnx_Operator<"ScatterND", 3, 3>;
+def Onnx_ShapeOp : Onnx_Operator<"Shape", 1, 1>;
+def Onnx_SigmoidOp : Onnx_Operator<"Sigmoid", 1, 1>;
+def Onnx_SimplifiedLayerNormalizationOp : Onnx_Operator<"SimplifiedLayerNormalization", 2, 2, 1, 3>;
+def Onnx_SinOp : Onnx_Operator<"Sin", 1, 1>;
+def Onnx_SizeOp : Onnx_Operator<"Size", 1, 1>;
+def Onnx_SliceOp : Onnx_Operator<"Slice", 1, 5>;
+def Onnx_SoftmaxOp : Onnx_Operator<"Softmax", 1, 1>;
+def Onnx_SplitOp : Onnx_Operator<"Split", 1, 2, 1, -1>;
+def Onnx_SqrtOp : Onnx_Operator<"Sqrt", 1, 1>;
+def Onnx_SqueezeOp : Onnx_Operator<"Squeeze", 1, 2>;
+def Onnx_SubOp : Onnx_Operator<"Sub", 2, 2>;
+def Onnx_SumOp : Onnx_Operator<"Sum", 1, -1>;
+def Onnx_SwishOp : Onnx_Operator<"Swish", 1, 1>;
+def Onnx_TanhOp : Onnx_Operator<"Tanh", 1, 1>;
+def Onnx_TensorScatterOp : Onnx_Operator<"TensorScatter", 2, 3>;
+def Onnx_TileOp : Onnx_Operator<"Tile", 2, 2>;
+def Onnx_TransposeOp : Onnx_Operator<"Transpose", 1, 1>;
+def Onnx_TriluOp : Onnx_Operator<"Trilu", 1, 2>;
+def Onnx_UnsqueezeOp : Onnx_Operator<"Unsqueeze", 1, 2>;
+def Onnx_WhereOp : Onnx_Operator<"Where", 3, 3>;
+
+#endif // ONNX_OPS_TD

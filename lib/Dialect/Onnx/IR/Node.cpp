@@ -1,0 +1,219 @@
+//===- Node.cpp - what all ONNX nodes share -----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "mlir/IR/SymbolTable.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Param/IR/Param.h"
+
+using namespace mlir;
+using namespace quantopt;
+using namespace quantopt::onnx;
+
+namespace {
+constexpr StringLiteral attributesName = "node_attributes";
+constexpr StringLiteral nodeName = "node";
+constexpr StringLiteral outputsName = "outputs";
+constexpr StringLiteral capturesName = "captures";
+constexpr StringLiteral indexName = "index";
+} // namespace
+
+Value onnx::getInputOrNull(Operation *node, unsigned i) {
+  OperandRange inputs = cast<NodeOpInterface>(node).getNodeInputs();
+  if (i >= inputs.size() || isa<NoneType>(inputs[i].getType()))
+    return {};
+  return inputs[i];
+}
+
+//===----------------------------------------------------------------------------===//
+// Syntax: (%a, %b) {onnx attributes} node "name" outputs ["x"] captures ["y"] index 3 attributes {others} : type
+//===----------------------------------------------------------------------------===//
+
+ParseResult onnx::parseNode(OpAsmParser &parser, OperationState &state) {
+  Builder &builder = parser.getBuilder();
+  SmallVector<OpAsmParser::UnresolvedOperand> operands;
+  SMLoc operandsLocation = parser.getCurrentLocation();
+  NamedAttrList attributes;
+  if (parser.parseOperandList(operands, OpAsmParser::Delimiter::Paren) || parser.parseOptionalAttrDict(attributes))
+    return failure();
+  state.addAttribute(attributesName, attributes.getDictionary(parser.getContext()));
+
+  StringAttr node = builder.getStringAttr("");
+  if (succeeded(parser.parseOptionalKeyword(nodeName)) && parser.parseAttribute(node))
+    return failure();
+  state.addAttribute(nodeName, node);
+
+  ArrayAttr outputs = builder.getArrayAttr({});
+  if (succeeded(parser.parseOptionalKeyword(outputsName)) && parser.parseAttribute(outputs))
+    return failure();
+  state.addAttribute(outputsName, outputs);
+
+  ArrayAttr captures;
+  if (succeeded(parser.parseOptionalKeyword(capturesName)) &&
+      parser.parseAttribute(captures, capturesName, state.attributes))
+    return failure();
+
+  int64_t index = 0;
+  if (succeeded(parser.parseOptionalKeyword(indexName))) {
+    if (parser.parseInteger(index))
+      return failure();
+    state.addAttribute(indexName, builder.getI64IntegerAttr(index));
+  }
+
+  FunctionType type;
+  if (parser.parseOptionalAttrDictWithKeyword(state.attributes) || parser.parseColonType(type) ||
+      parser.resolveOperands(operands, type.getInputs(), operandsLocation, state.operands))
+    return failure();
+  state.addTypes(type.getResults());
+  return success();
+}
+
+void onnx::printNode(OpAsmPrinter &printer, NodeOpInterface node) {
+  printer << '(' << node->getOperands() << ')';
+  printer.printOptionalAttrDict(node.getNodeAttrs().getValue());
+  if (!node.getNodeName().empty())
+    printer << ' ' << nodeName << ' ' << StringAttr::get(node->getContext(), node.getNodeName());
+  if (!node.getOutputNames().empty())
+    printer << ' ' << outputsName << ' ' << node.getOutputNames();
+  if (ArrayAttr captures = node.getCaptureNames())
+    printer << ' ' << capturesName << ' ' << captures;
+  if (std::optional<int64_t> index = node.getSourceIndex())
+    printer << ' ' << indexName << ' ' << *index;
+  printer.printOptionalAttrDictWithKeyword(llvm::to_vector(node->getDiscardableAttrs()));
+  printer << " : ";
+  printer.printFunctionalType(node);
+}
+
+//===----------------------------------------------------------------------------===//
+// Verification
+//===----------------------------------------------------------------------------===//
+
+/// Constraint C2 for inputs or outputs.
+static LogicalResult verifyCount(NodeOpInterface node, StringRef what, unsigned count, int minimum, int maximum) {
+  if (count >= unsigned(minimum) && (maximum < 0 || count <= unsigned(maximum)))
+    return success();
+  InFlightDiagnostic error = node->emitOpError() << "has " << count << " " << what << ", expected ";
+  if (minimum == maximum)
+    error << minimum;
+  else if (maximum < 0)
+    error << "at least " << minimum;
+  else
+    error << minimum << " to " << maximum;
+  return error << " (constraint C2 of the onnx dialect)";
+}
+
+/// Constraint C1: names fit the results and operands they name.
+static LogicalResult verifyNames(NodeOpInterface node) {
+  size_t names = node.getOutputNames().size();
+  if (names != 0 && names != node->getNumResults())
+    return node->emitOpError() << "names " << names << " outputs but has " << node->getNumResults()
+                               << " results (constraint C1 of the onnx dialect)";
+  ArrayAttr captures = node.getCaptureNames();
+  if (captures && captures.size() > node->getNumOperands())
+    return node->emitOpError() << "names " << captures.size() << " captured values but has " << node->getNumOperands()
+                               << " operands (constraint C1 of the onnx dialect)";
+  return success();
+}
+
+LogicalResult onnx::verifyNode(NodeOpInterface node, int minInputs, int maxInputs, int minOutputs, int maxOutputs) {
+  if (failed(verifyNames(node)))
+    return failure();
+  if (failed(verifyCount(node, "inputs", node.getNodeInputs().size(), minInputs, maxInputs)))
+    return failure();
+  return verifyCount(node, "outputs", node->getNumResults(), minOutputs, maxOutputs);
+}
+
+LogicalResult NodeOp::verify() {
+  StringRef type = getQualifiedType();
+  if (!type.contains("::") || getOpType().empty())
+    return emitOpError() << "operator \"" << type << "\" is not of the form \"domain::Type\"";
+  if (getDomain().empty() && RegisteredOperationName::lookup(("onnx." + getOpType()).str(), getContext()))
+    return emitOpError() << "operator " << getOpType() << " has an op of its own, onnx." << getOpType()
+                         << " (constraint C3 of the onnx dialect)";
+  return verifyNames(*this);
+}
+
+//===----------------------------------------------------------------------------===//
+// Building
+//===----------------------------------------------------------------------------===//
+
+void onnx::populateNode(OpBuilder &builder, OperationState &state, TypeRange results, ValueRange inputs,
+                        ArrayRef<NamedAttribute> attributes, StringRef node, ArrayRef<StringRef> outputs) {
+  state.addOperands(inputs);
+  state.addTypes(results);
+  state.addAttribute(attributesName, builder.getDictionaryAttr(attributes));
+  state.addAttribute(nodeName, builder.getStringAttr(node));
+  state.addAttribute(outputsName, builder.getStrArrayAttr(outputs));
+}
+
+NodeOpInterface onnx::createNode(OpBuilder &builder, Location location, StringRef qualifiedType, TypeRange results,
+                                 ValueRange inputs, ArrayRef<NamedAttribute> attributes, StringRef node,
+                                 ArrayRef<StringRef> outputs) {
+  auto [domain, type] = qualifiedType.rsplit("::");
+  std::optional<RegisteredOperationName> typed;
+  if (domain.empty())
+    typed = RegisteredOperationName::lookup(("onnx." + type).str(), builder.getContext());
+  if (!typed)
+    return NodeOp::create(builder, location, qualifiedType, results, inputs, attributes, node, outputs);
+  OperationState state(location, *typed);
+  populateNode(builder, state, results, inputs, attributes, node, outputs);
+  return cast<NodeOpInterface>(builder.create(state));
+}
+
+//===----------------------------------------------------------------------------===//
+// Names and constants
+//===----------------------------------------------------------------------------===//
+
+static std::string nameInLocation(Location location) {
+  if (auto name = dyn_cast<NameLoc>(location))
+    return name.getName().str();
+  if (auto fused = dyn_cast<FusedLoc>(location))
+    for (Location part : fused.getLocations())
+      if (std::string name = nameInLocation(part); !name.empty())
+        return name;
+  return "";
+}
+
+std::string onnx::describeNode(Operation *op) {
+  auto node = dyn_cast<NodeOpInterface>(op);
+  std::string type = node ? node.getOpType().str() : op->getName().getStringRef().str();
+  std::string name = node ? node.getNodeName().str() : nameInLocation(op->getLoc());
+  if (name.empty() && node && !node.getOutputNames().empty())
+    name = cast<StringAttr>(node.getOutputNames()[0]).str();
+  return name.empty() ? "node (" + type + ")" : "node \"" + name + "\" (" + type + ")";
+}
+
+/// The value of an onnx.Constant, whichever of its attributes states it.
+static DenseElementsAttr constantOf(ConstantOp constant) {
+  NodeOpInterface node = constant;
+  if (DenseElementsAttr value = node.getTensor("value"))
+    return value;
+  auto scalar = [&](Attribute element, Type type) {
+    return DenseElementsAttr::get(RankedTensorType::get({}, type), element);
+  };
+  Builder builder(constant.getContext());
+  if (auto value = dyn_cast_or_null<FloatAttr>(node.getNodeAttr("value_float")))
+    return scalar(value, builder.getF32Type());
+  if (auto value = dyn_cast_or_null<IntegerAttr>(node.getNodeAttr("value_int")))
+    return scalar(value, builder.getI64Type());
+  if (auto value = dyn_cast_or_null<DenseI64ArrayAttr>(node.getNodeAttr("value_ints")))
+    return DenseElementsAttr::get(RankedTensorType::get({value.size()}, builder.getI64Type()), value.asArrayRef());
+  if (auto value = dyn_cast_or_null<DenseF32ArrayAttr>(node.getNodeAttr("value_floats")))
+    return DenseElementsAttr::get(RankedTensorType::get({value.size()}, builder.getF32Type()), value.asArrayRef());
+  return {};
+}
+
+DenseElementsAttr onnx::getConstant(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return {};
+  if (auto constant = dyn_cast<ConstantOp>(op))
+    return constantOf(constant);
+  auto load = dyn_cast<param::LoadOp>(op);
+  if (!load)
+    return {};
+  Operation *global = SymbolTable::lookupNearestSymbolFrom(op, load.getParamAttr());
+  return global ? global->getAttrOfType<DenseElementsAttr>(OnnxDialect::valueAttrName) : DenseElementsAttr();
+}
