@@ -1,7 +1,8 @@
 """The lit suite: IR and tool tests, checked by FileCheck.
 
-Substitutions: %shared, the folder with the test data that is not in the tree; %models, test/models; %python.
-Features, for REQUIRES: shared (that folder is there), model (tools/setup.sh has fetched the model), slow (not a quick run).
+Substitutions: %shared, the folder with the test data that is not in the tree; %models, test/models; %cache, what tools/setup.sh
+made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python.
+Features, for REQUIRES: shared, that folder is there; model, the cache is filled; slow, this is no quick run.
 """
 
 import os
@@ -25,12 +26,13 @@ shared = os.environ.get("QUANTOPT_SHARED", os.path.join(source, os.pardir, "shar
 config.substitutions += [
     ("%shared", os.path.normpath(shared)),
     ("%models", os.path.join(source, "test", "models")),
+    ("%cache", os.path.join(source, ".cache")),
     ("%python", config.python),
 ]
 
 if os.path.isdir(shared):
     config.available_features.add("shared")
-if os.path.exists(os.path.join(source, ".cache", "SmolLM2-135M-Instruct.Q4_1.gguf")):
+if os.path.exists(os.path.join(source, ".cache", "smollm2-135m-torchscript", "model.onnx")):
     config.available_features.add("model")
 if "QUANTOPT_QUICK" not in os.environ:
     config.available_features.add("slow")

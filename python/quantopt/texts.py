@@ -9,12 +9,13 @@ An Anarchist FAQ. Paragraphs are single lines, separated by empty lines.
 
 import argparse
 import html
-import os
 import re
 import struct
 import sys
 import zlib
 from pathlib import Path
+
+from quantopt.files import write_text
 
 NOVELS = "usr/lib/R/site-library/janeaustenr/data"
 FAQ = "usr/share/doc/anarchism/html"
@@ -116,12 +117,6 @@ def expository(packages):
     return "".join(html_paragraphs(page.read_text(encoding="utf-8", errors="replace")) for page in pages)
 
 
-def write(path, text):
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
-
-
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="quantopt.texts", description=__doc__.split("\n")[0])
     parser.add_argument("packages", type=Path, metavar="PACKAGES", help="folder with the unpacked Debian packages")
@@ -129,8 +124,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         options.output.mkdir(parents=True, exist_ok=True)
-        write(options.output / "narrative.txt", narrative(options.packages))
-        write(options.output / "expository.txt", expository(options.packages))
+        write_text(options.output / "narrative.txt", narrative(options.packages))
+        write_text(options.output / "expository.txt", expository(options.packages))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
 

@@ -1,11 +1,19 @@
-"""Fixtures: what tools/setup.sh fetched, the evaluation data outside the tree, the converted model."""
+"""Fixtures: what tools/setup.sh fetched, the model made of it, and the test data outside the tree."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from quantopt import gguf_tokenizer, llama_gguf
+
 ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".cache"
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
 
 
 @pytest.fixture(scope="session")
@@ -20,4 +28,21 @@ def shared():
 @pytest.fixture(scope="session")
 def gguf_path():
     """The model that tools/setup.sh fetches."""
-    return ROOT / ".cache/SmolLM2-135M-Instruct.Q4_1.gguf"
+    return CACHE / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="session")
+def tokenizer(gguf_path):
+    return gguf_tokenizer.build_tokenizer(llama_gguf.LlamaGguf(gguf_path))
+
+
+@pytest.fixture(scope="session")
+def texts():
+    """The evaluation texts, by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in (CACHE / "texts").glob("*.txt")}
+
+
+@pytest.fixture(scope="session")
+def models():
+    """Folders with the converted model, by the exporter that wrote the graph."""
+    return {exporter: CACHE / f"smollm2-135m-{exporter}" for exporter in ("dynamo", "torchscript")}
