@@ -27,5 +27,5 @@ configure() {
 
 [ -n "$quick" ] || step set-up bash tools/setup.sh
 step configuration configure
-step build ninja -C build
+step build ninja -C build all unit-tests
 exec .venv/bin/python test/run_suites.py $quick "$@"
