@@ -1,0 +1,33 @@
+//===- Attention.h - attention over a cache -----------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_INTERP_COMPUTE_ATTENTION_H
+#define QUANTOPT_INTERP_COMPUTE_ATTENTION_H
+
+#include "quantopt/Support/Tensor.h"
+#include "llvm/Support/Error.h"
+
+namespace quantopt::compute {
+
+struct AttentionOptions {
+  double scale = 1;
+  /// Scores become softcap · tanh(score / softcap) before the mask; 0: they stay.
+  double softcap = 0;
+};
+
+/// softmax(scale · q kᵀ + mask) v per head: q [B, H, S, D], k [B, Hkv, T, D], v [B, Hkv, T, Dv]; query head h reads
+/// head h / (H / Hkv). `mask` is additive, broadcasts to [B, H, S, T], and may be null. A row depends on its own query
+/// and on the positions that its mask leaves, not on S or on how far the cache extends beyond them.
+llvm::Expected<Tensor> attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
+                                 AttentionOptions options);
+
+/// x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the last dimension of x [B, H, S, D]; cos and sin are [B, S, D],
+/// [B, 1, S, D] or the same with one batch.
+llvm::Expected<Tensor> rope(const Tensor &x, const Tensor &cos, const Tensor &sin);
+
+} // namespace quantopt::compute
+
+#endif // QUANTOPT_INTERP_COMPUTE_ATTENTION_H

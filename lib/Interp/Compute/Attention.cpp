@@ -1,0 +1,174 @@
+//===- Attention.cpp - attention over a cache ---------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Interp/Compute/Attention.h"
+#include "SoftmaxRow.h"
+#include "quantopt/Interp/Compute/Broadcast.h"
+#include "quantopt/Interp/Compute/Gemm.h"
+#include "quantopt/Interp/Compute/Parallel.h"
+#include "quantopt/Interp/Compute/Types.h"
+#include <cmath>
+
+using namespace quantopt;
+using namespace quantopt::compute;
+
+/// Queries that one task scores against the whole cache: their scores then fit the second-level cache.
+static constexpr int64_t queriesPerTask = 96;
+
+namespace {
+
+template <typename T> struct Operands {
+  const T *q, *k, *v, *mask;
+  int64_t heads, kvHeads, queries, positions, depth, valueDepth;
+  /// Strides of the mask for batch, head, query and position.
+  Shape maskStrides;
+  AttentionOptions options;
+  T *result;
+};
+
+} // namespace
+
+/// scale · scores, capped, plus the mask; then softmax. Returns the number of positions up to the last weight that is
+/// not zero.
+template <typename T> static int64_t scoresToWeights(const Operands<T> &o, T *scores, const T *mask) {
+  T scale = T(o.options.scale), cap = T(o.options.softcap);
+  int64_t step = o.maskStrides.empty() ? 0 : o.maskStrides[3];
+  for (int64_t t = 0; t < o.positions; ++t)
+    scores[t] *= scale;
+  if (cap != T(0))
+    for (int64_t t = 0; t < o.positions; ++t)
+      scores[t] = cap * T(std::tanh(double(scores[t] / cap)));
+  if (mask && step == 1)
+    for (int64_t t = 0; t < o.positions; ++t)
+      scores[t] += mask[t];
+  else if (mask)
+    for (int64_t t = 0; t < o.positions; ++t)
+      scores[t] += mask[t * step];
+  softmaxRow(scores, scores, o.positions);
+  int64_t last = o.positions;
+  while (last > 0 && scores[last - 1] == T(0))
+    --last;
+  return last;
+}
+
+/// Queries [first, first + count) of one head.
+template <typename T> static void attend(const Operands<T> &o, int64_t head, int64_t first, int64_t count, T *scores) {
+  int64_t batch = head / o.heads, kvHead = batch * o.kvHeads + head % o.heads / (o.heads / o.kvHeads);
+  MatrixView<T> q{o.q + (head * o.queries + first) * o.depth, o.depth, 1};
+  MatrixView<T> k{o.k + kvHead * o.positions * o.depth, o.depth, 1};
+  MatrixView<T> v{o.v + kvHead * o.positions * o.valueDepth, o.valueDepth, 1};
+  gemm<T, T>(count, o.positions, o.depth, q, k.transposed(), scores, o.positions);
+  int64_t used = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const T *mask = o.mask;
+    if (mask)
+      mask += batch * o.maskStrides[0] + head % o.heads * o.maskStrides[1] + (first + i) * o.maskStrides[2];
+    used = std::max(used, scoresToWeights(o, scores + i * o.positions, mask));
+  }
+  // Weights of zero at the end add nothing: what a causal mask hides costs nothing here.
+  gemm<T, T>(count, o.valueDepth, used, {scores, o.positions, 1}, v,
+             o.result + (head * o.queries + first) * o.valueDepth, o.valueDepth);
+}
+
+template <typename T> static void attendAll(const Operands<T> &o, int64_t batches) {
+  int64_t tasks = (o.queries + queriesPerTask - 1) / queriesPerTask;
+  parallelFor(batches * o.heads * tasks, [&](int64_t task) {
+    int64_t first = task % tasks * queriesPerTask, count = std::min(queriesPerTask, o.queries - first);
+    Tensor scores(sizeof(T) == 8 ? DType::F64 : DType::F32, {count, o.positions});
+    attend(o, task / tasks, first, count, scores.mutableData<T>().data());
+  });
+}
+
+static llvm::Error checkShapes(const Tensor &q, const Tensor &k, const Tensor &v) {
+  bool fits = q.rank() == 4 && k.rank() == 4 && v.rank() == 4 && q.dim(0) == k.dim(0) && k.dim(0) == v.dim(0) &&
+              k.dim(1) == v.dim(1) && k.dim(2) == v.dim(2) && q.dim(3) == k.dim(3) && k.dim(1) > 0 &&
+              q.dim(1) % k.dim(1) == 0;
+  if (!fits)
+    return makeError("attention of q " + toString(q.shape()) + ", k " + toString(k.shape()) + " and v " +
+                     toString(v.shape()) + " is not defined");
+  return llvm::Error::success();
+}
+
+template <typename T>
+static Tensor attentionOf(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask, Shape maskStrides,
+                          AttentionOptions options) {
+  Tensor result(q.dtype(), {q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
+  const T *maskData = mask ? mask.data<T>().data() : nullptr;
+  Operands<T> operands{q.data<T>().data(),
+                       k.data<T>().data(),
+                       v.data<T>().data(),
+                       maskData,
+                       q.dim(1),
+                       k.dim(1),
+                       q.dim(2),
+                       k.dim(2),
+                       q.dim(3),
+                       v.dim(3),
+                       std::move(maskStrides),
+                       options,
+                       result.mutableData<T>().data()};
+  attendAll(operands, q.dim(0));
+  return result;
+}
+
+llvm::Expected<Tensor> compute::attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
+                                          AttentionOptions options) {
+  if (llvm::Error error = checkShapes(q, k, v))
+    return error;
+  Shape strides;
+  if (mask) {
+    Shape full{q.dim(0), q.dim(1), q.dim(2), k.dim(2)};
+    llvm::Expected<Shape> common = broadcastShapes({mask.shape(), full});
+    if (!common || *common != full) {
+      llvm::consumeError(common.takeError());
+      return makeError("a mask of shape " + toString(mask.shape()) + " does not broadcast to " + toString(full));
+    }
+    strides.assign(4, 0);
+    Shape own = rowMajorStrides(mask.shape());
+    for (int64_t d = 0; d < mask.rank(); ++d)
+      if (mask.dim(d) != 1)
+        strides[4 - mask.rank() + d] = own[d];
+  }
+  DType working = arithmeticType(q.dtype());
+  Tensor a = convert(q, working), b = convert(k, working), c = convert(v, working);
+  Tensor m = mask ? convert(mask, working) : Tensor();
+  Tensor result = working == DType::F64 ? attentionOf<double>(a, b, c, m, strides, options)
+                                        : attentionOf<float>(a, b, c, m, strides, options);
+  return convert(result, q.dtype());
+}
+
+template <typename T> static Tensor ropeOf(const Tensor &x, const Tensor &cos, const Tensor &sin) {
+  int64_t heads = x.dim(1), length = x.dim(2), depth = x.dim(3), half = depth / 2;
+  bool oneBatch = cos.dim(0) == 1;
+  Tensor result(x.dtype(), x.shape());
+  const T *source = x.data<T>().data(), *c = cos.data<T>().data(), *s = sin.data<T>().data();
+  T *target = result.mutableData<T>().data();
+  parallelForRanges(x.dim(0) * heads * length, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t batch = oneBatch ? 0 : row / (heads * length), table = (batch * length + row % length) * depth;
+      const T *from = source + row * depth;
+      T *to = target + row * depth;
+      for (int64_t i = 0; i < half; ++i)
+        to[i] = from[i] * c[table + i] + -from[i + half] * s[table + i];
+      for (int64_t i = half; i < depth; ++i)
+        to[i] = from[i] * c[table + i] + from[i - half] * s[table + i];
+    }
+  });
+  return result;
+}
+
+llvm::Expected<Tensor> compute::rope(const Tensor &x, const Tensor &cos, const Tensor &sin) {
+  int64_t rows = x.rank() == 4 ? x.dim(2) * x.dim(3) : -1;
+  bool fits = rows >= 0 && cos.shape() == sin.shape() && cos.rank() >= 2 && cos.dim(-1) == x.dim(3) &&
+              cos.dim(-2) == x.dim(2) && (cos.dim(0) == 1 || cos.dim(0) == x.dim(0)) &&
+              cos.numElements() == cos.dim(0) * rows && x.dim(3) % 2 == 0;
+  if (!fits)
+    return makeError("rope of " + toString(x.shape()) + " by tables " + toString(cos.shape()) + " and " +
+                     toString(sin.shape()) + " is not defined");
+  DType working = arithmeticType(x.dtype());
+  Tensor a = convert(x, working), c = convert(cos, working), s = convert(sin, working);
+  return convert(working == DType::F64 ? ropeOf<double>(a, c, s) : ropeOf<float>(a, c, s), x.dtype());
+}
