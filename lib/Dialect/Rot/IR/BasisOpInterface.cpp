@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Dialect/Rot/IR/Rot.h"
+#include "quantopt/Dialect/Support/NodeName.h"
 
 using namespace mlir;
 using namespace quantopt::rot;
@@ -66,12 +67,7 @@ static llvm::StringRef allowedBases(Accepts accepts) {
   llvm_unreachable("covered switch");
 }
 /// Operation error that names the ONNX node, when there is one.
-static InFlightDiagnostic emitBasisError(Operation *op) {
-  InFlightDiagnostic diag = op->emitOpError();
-  if (auto name = op->getLoc()->findInstanceOf<NameLoc>())
-    diag << "(node " << name.getName() << ") ";
-  return diag;
-}
+static InFlightDiagnostic emitBasisError(Operation *op) { return op->emitOpError() << quantopt::nodePrefix(op); }
 
 LogicalResult quantopt::rot::verifyBasisTies(Operation *op) {
   llvm::DenseSet<std::pair<Value, int64_t>> tied;
