@@ -27,6 +27,10 @@ def Param_WeightOpInterface : OpInterface<"WeightOpInterface"> {
     }], "::llvm::Expected<::llvm::SmallVector<::quantopt::Tensor>>", "evaluate",
         (ins "::llvm::ArrayRef<::quantopt::Tensor>":$operands, "const ::quantopt::TensorSlice &":$result,
              "::quantopt::rot::ParameterReader":$read)>,
+    InterfaceMethod<"One word for what the op makes of a weight: the name of a derived parameter ends in it.",
+        "std::string", "getRole", (ins), "", [{ return $_op->getName().stripDialect().str(); }]>,
+    InterfaceMethod<"One word for a result, where there are several: the name of the stored parameter ends in it.",
+        "std::string", "getResultRole", (ins "unsigned":$number), "", [{ return std::to_string(number); }]>,
   ];
 }
 #endif

@@ -79,7 +79,7 @@ def Param_LoadOp : Param_Op<"load", [Pure, DeclareOpInterfaceMethods<SymbolUserO
 }
 class Param_WeightOp<string mnemonic, list<Trait> traits = []>
     : Param_Op<mnemonic, [Pure, DeclareOpInterfaceMethods<Rot_BasisOpInterface>,
-                          DeclareOpInterfaceMethods<Param_WeightOpInterface>] # traits>;
+                          DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>] # traits>;
 def Param_ScaleOp : Param_WeightOp<"scale", [AllTypesMatch<["weight", "result"]>]> {
   let summary = "Multiply (or divide) the fibres along one dimension, elementwise, by a vector";
   let description = [{

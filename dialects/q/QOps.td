@@ -19,7 +19,8 @@ class Q_Op<string mnemonic, list<Trait> traits = []>
   let hasVerifier = 1;
 }
 
-def Q_QuantizeWeightOp : Q_Op<"quantize_weight", [DeclareOpInterfaceMethods<Param_WeightOpInterface>]> {
+def Q_QuantizeWeightOp : Q_Op<"quantize_weight", [
+    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole", "getResultRole"]>]> {
   let summary = "Codes and scales of a weight [out, in], by a quantizer of lib/Numerics";
   let description = [{
     `method` names a quantizer of the registry, `options` are its options; both are checked when the op is verified.
@@ -51,7 +52,8 @@ def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
   let results = (outs AnyRankedTensor:$codes, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` `(` type(results) `)`";
 }
-def Q_DequantizeOp : Q_Op<"dequantize", [DeclareOpInterfaceMethods<Param_WeightOpInterface>]> {
+def Q_DequantizeOp : Q_Op<"dequantize", [
+    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
   let summary = "(codes - zero) · scale";
   let description = [{
     Example: `%k = q.dequantize %codes, %scale zero %z {group_size = 0 : i64} : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>`

@@ -143,6 +143,8 @@ OpFoldResult ScaleOp::fold(FoldAdaptor) {
   return {};
 }
 
+std::string ScaleOp::getRole() { return "scaled"; }
+
 SmallVector<TensorSlice> ScaleOp::getOperandSlices(TensorSlice &result) {
   int64_t dim = getDim();
   return {result, {{result.offsets[dim]}, {result.sizes[dim]}}};
@@ -185,6 +187,8 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
     return inner.getWeight();
   return {};
 }
+
+std::string TransposeOp::getRole() { return "transposed"; }
 
 SmallVector<TensorSlice> TransposeOp::getOperandSlices(TensorSlice &result) {
   TensorSlice operand = result;

@@ -30,6 +30,8 @@ struct ConvertModel : param::WeightOpInterface::ExternalModel<ConvertModel, rot:
       return std::move(error);
     return SmallVector<Tensor>{result};
   }
+
+  std::string getRole(Operation *) const { return "rotated"; }
 };
 } // namespace
 

@@ -165,6 +165,17 @@ LogicalResult LinearOp::verify() {
 // Weight expressions
 //===----------------------------------------------------------------------------===//
 
+std::string QuantizeWeightOp::getRole() {
+  auto integer = [&](StringRef name, int64_t otherwise) {
+    auto value = getOptions().getAs<IntegerAttr>(name);
+    return value ? value.getInt() : otherwise;
+  };
+  int64_t groupSize = integer("group_size", 0);
+  return "w" + std::to_string(integer("bits", 4)) + (groupSize ? "g" + std::to_string(groupSize) : "");
+}
+std::string QuantizeWeightOp::getResultRole(unsigned number) { return number ? "scale" : "codes"; }
+std::string DequantizeOp::getRole() { return "dequantized"; }
+
 /// A row is quantized as a whole, whatever part of it is wanted.
 SmallVector<TensorSlice> QuantizeWeightOp::getOperandSlices(TensorSlice &result) {
   result.offsets[1] = 0;

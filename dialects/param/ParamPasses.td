@@ -1,0 +1,60 @@
+//===- ParamPasses.td - passes over parameters ---------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef PARAM_PASSES
+#define PARAM_PASSES
+include "mlir/Pass/PassBase.td"
+
+def ParamHoistPass : Pass<"param-hoist", "::mlir::ModuleOp"> {
+  let summary = "Outline weight expressions into param.derived";
+  let description = [{
+    Every weight expression that something else reads becomes a `param.derived` beside the functions, which load it by
+    name. Expressions with equal bodies share one, across functions too.
+
+    The name is that of the first parameter the expression loads and the role of its last op:
+    `model.layers.0.mlp.gate_proj.weight.w4`. Where another expression has it already (a tied weight, rotated in two
+    ways), the roles of all ops are named (`lm_head.weight.scaled_rotated`), and where that is taken as well, a hash of
+    the body is appended. So a name depends on what is computed, not on how many came before.
+  }];
+}
+
+def ParamMaterializePass : Pass<"param-materialize", "::mlir::ModuleOp"> {
+  let summary = "Compute every param.derived into a file";
+  let description = [{
+    Streams all `param.derived` into one file of raw tensors (4096-byte aligned, row-major, little-endian, 4-bit codes
+    packed two to a byte, the first in the low nibble: what ONNX external data can name) and leaves `param.global`s of
+    it. A derived parameter of one value keeps its name; one of several becomes one global per value, named
+    `<name>.codes`, `<name>.scale`, ...
+
+    Units whose rows are independent are cut into chunks of rows, so the working set stays within `max-memory` however
+    large the weights are; a unit that cannot be cut and needs more runs alone. The bytes depend neither on `threads`
+    nor on `max-memory`. The file appears under its name when it is complete; on errors and signals nothing stays.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "", "The file to write">,
+    Option<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    Option<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
+  ];
+  let dependentDialects = ["::quantopt::param::ParamDialect"];
+}
+
+def ParamPlanPass : Pass<"param-plan", "::mlir::ModuleOp"> {
+  let summary = "Print what param-materialize would read, write and hold";
+  let description = "A table on stderr, one line per `param.derived`. Nothing is read or changed.";
+  let options = [
+    Option<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    Option<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
+  ];
+}
+
+def ParamDcePass : Pass<"param-dce", "::mlir::ModuleOp"> {
+  let summary = "Remove parameters and files that nothing uses";
+  let description = [{
+    A use is a symbol reference in an attribute or within a type: `#rot.diagonal<@scale, 1536>` keeps `@scale`, which
+    symbol-dce would delete. References from parameters that are themselves unused do not count.
+  }];
+}
+#endif

@@ -1,0 +1,189 @@
+//===- Materialize.cpp - param-materialize ---------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Units.h"
+#include "mlir/IR/Builders.h"
+#include "quantopt/Weights/StreamingExecutor.h"
+#include "quantopt/Weights/TensorFileWriter.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+namespace quantopt {
+#define GEN_PASS_DEF_PARAMMATERIALIZEPASS
+#include "param/ParamPasses.h.inc"
+} // namespace quantopt
+
+using namespace mlir;
+using namespace quantopt;
+using namespace quantopt::param;
+namespace path = llvm::sys::path;
+
+/// The output replaces what had its name: that must not be a file the remaining parameters lie in.
+static LogicalResult checkOutput(ModuleOp module, const WeightEvaluator &evaluator, StringRef output) {
+  if (output.empty())
+    return module.emitError("param-materialize: no output file is given; add output=FILE");
+  for (auto global : module.getOps<GlobalOp>())
+    if (llvm::sys::fs::equivalent(evaluator.locate(global).path, output))
+      return module.emitError() << "param-materialize: cannot write '" << output << "': parameter "
+                                << global.getSymName() << " lies in it; choose another output";
+  return success();
+}
+
+/// `output` as param.file has it: relative where it lies below the folder that relative paths start from.
+static std::string pathInModule(StringRef output, StringRef folder) {
+  auto normalize = [](StringRef given) {
+    llvm::SmallString<256> result(given.empty() ? "." : given);
+    llvm::sys::fs::make_absolute(result);
+    path::remove_dots(result, /*remove_dot_dot=*/true);
+    return result;
+  };
+  llvm::SmallString<256> file = normalize(output), base = normalize(folder);
+  StringRef rest = file;
+  if (rest.consume_front(base) && rest.consume_front("/"))
+    return rest.str();
+  return std::string(file);
+}
+
+namespace {
+/// A value of a derived parameter, in the file.
+struct Stored {
+  Value value;
+  uint64_t offset;
+  int64_t elementsPerRow;
+};
+} // namespace
+
+static std::vector<SmallVector<Stored>> reserveAll(ArrayRef<Unit> units, TensorFileWriter &writer) {
+  std::vector<SmallVector<Stored>> places;
+  for (const Unit &unit : units) {
+    SmallVector<Stored> &unitPlaces = places.emplace_back();
+    for (Value value : unit.values) {
+      auto type = cast<RankedTensorType>(value.getType());
+      int64_t rows = type.getRank() ? type.getDimSize(0) : 1;
+      unitPlaces.push_back({value, writer.reserve(*getDType(type.getElementType()), type.getNumElements()),
+                            rows ? type.getNumElements() / rows : 0});
+    }
+  }
+  return places;
+}
+
+static llvm::Error runChunk(const Unit &unit, const Chunk &chunk, ArrayRef<Stored> places,
+                            const WeightEvaluator &evaluator, TensorFileWriter &writer) {
+  auto inContext = [&](llvm::Error error) {
+    DerivedOp derived = unit.derived;
+    return llvm::createStringError("cannot compute parameter '" + derived.getSymName() +
+                                   "': " + llvm::toString(std::move(error)));
+  };
+  llvm::Expected<SmallVector<Tensor>> tensors = chunk.isWhole
+                                                    ? evaluator.evaluateAll(unit.values)
+                                                    : evaluator.evaluateRows(unit.values, chunk.begin, chunk.count);
+  if (!tensors)
+    return inContext(tensors.takeError());
+  for (auto [place, tensor] : llvm::zip_equal(places, *tensors))
+    if (llvm::Error error = writer.write(place.offset, chunk.begin * place.elementsPerRow, tensor))
+      return inContext(std::move(error));
+  return llvm::Error::success();
+}
+
+static llvm::Error runAll(ArrayRef<Unit> units, ArrayRef<SmallVector<Stored>> places, const WeightEvaluator &evaluator,
+                          TensorFileWriter &writer, const MaterializeOptions &options, unsigned threads) {
+  std::vector<StreamingUnit> work;
+  for (auto [unit, unitPlaces] : llvm::zip_equal(units, places))
+    for (const Chunk &chunk : unit.chunks)
+      work.push_back({DerivedOp(unit.derived).getSymName().str(), chunk.cost.peakBytes, chunk.cost.peakBytes,
+                      [&unit = unit, &chunk, &unitPlaces = unitPlaces, &evaluator, &writer] {
+                        return runChunk(unit, chunk, unitPlaces, evaluator, writer);
+                      }});
+  StreamingOptions streaming;
+  streaming.threads = threads;
+  streaming.maxMemory = options.maxMemory;
+  streaming.progressTitle = options.showProgress ? "computing weights" : "";
+  return runUnits(work, streaming);
+}
+
+/// Where a parameter of several values becomes several: "<name>.codes", ...
+static std::string nameOf(DerivedOp derived, const Stored &place, unsigned number) {
+  std::string name = derived.getSymName().str();
+  if (derived.getYieldedTypes().size() == 1)
+    return name;
+  auto result = cast<OpResult>(place.value);
+  auto op = dyn_cast<WeightOpInterface>(result.getOwner());
+  bool isYieldOfOneOp = llvm::all_of(derived.getBody().front().getTerminator()->getOperands(),
+                                     [&](Value value) { return value.getDefiningOp() == result.getOwner(); });
+  return name + "." + (op && isYieldOfOneOp ? op.getResultRole(result.getResultNumber()) : std::to_string(number));
+}
+
+/// Puts globals of the written file in the place of the derived parameters.
+static void replaceByGlobals(ModuleOp module, ArrayRef<Unit> units, ArrayRef<SmallVector<Stored>> places,
+                             StringRef pathOfFile) {
+  SymbolTable symbols(module);
+  DerivedOp first = units.front().derived;
+  OpBuilder builder(first);
+  StringAttr fileName =
+      symbols.insert(FileOp::create(builder, module.getLoc(), path::filename(pathOfFile), pathOfFile));
+  llvm::DenseMap<StringAttr, SmallVector<StringAttr>> names;
+  for (auto [unit, unitPlaces] : llvm::zip_equal(units, places)) {
+    DerivedOp derived = unit.derived;
+    SmallVector<StringAttr> &newNames = names[derived.getSymNameAttr()];
+    SmallVector<GlobalOp> globals;
+    builder.setInsertionPoint(derived);
+    for (auto [number, place] : llvm::enumerate(unitPlaces)) {
+      auto type = cast<RankedTensorType>(place.value.getType());
+      uint64_t length = bytesInFile(*getDType(type.getElementType()), type.getNumElements());
+      globals.push_back(GlobalOp::create(builder, derived.getLoc(), nameOf(derived, place, number), type,
+                                         fileName.getValue(), place.offset, length));
+    }
+    symbols.erase(derived);
+    for (GlobalOp global : globals)
+      newNames.push_back(symbols.insert(global));
+  }
+  module.walk([&](LoadOp load) {
+    auto found = names.find(load.getParamAttr().getAttr());
+    if (found == names.end() || found->second.size() == 1)
+      return;
+    builder.setInsertionPoint(load);
+    for (auto [name, result] : llvm::zip_equal(found->second, load.getResults()))
+      result.replaceAllUsesWith(LoadOp::create(builder, load.getLoc(), result.getType(), name.getValue()).getResult(0));
+    load.erase();
+  });
+}
+
+LogicalResult quantopt::param::materialize(ModuleOp module, const MaterializeOptions &options) {
+  if (module.getOps<DerivedOp>().empty())
+    return success();
+  WeightStore store;
+  WeightEvaluator evaluator(module, store);
+  FailureOr<std::vector<Unit>> units = makeUnits(module, evaluator, options);
+  if (failed(units) || failed(checkOutput(module, evaluator, options.output)))
+    return failure();
+  auto writer = TensorFileWriter::create(options.output);
+  if (!writer)
+    return module.emitError(llvm::toString(writer.takeError()));
+  std::vector<SmallVector<Stored>> places = reserveAll(*units, **writer);
+  // Transforms are attributes, and a context without threads has no locks around them.
+  unsigned threads = module.getContext()->isMultithreadingEnabled() ? options.threads : 1;
+  if (llvm::Error error = runAll(*units, places, evaluator, **writer, options, threads))
+    return module.emitError(llvm::toString(std::move(error)));
+  if (llvm::Error error = (*writer)->commit())
+    return module.emitError(llvm::toString(std::move(error)));
+  replaceByGlobals(module, *units, places, pathInModule(options.output, evaluator.getFolder()));
+  return success();
+}
+
+namespace {
+struct MaterializePass : quantopt::impl::ParamMaterializePassBase<MaterializePass> {
+  using ParamMaterializePassBase::ParamMaterializePassBase;
+  void runOnOperation() override {
+    MaterializeOptions options;
+    options.output = output;
+    options.threads = threads;
+    options.maxMemory = maxMemory << 20;
+    if (failed(materialize(getOperation(), options)))
+      signalPassFailure();
+  }
+};
+} // namespace
