@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Numerics/DynamicQuantizer.h"
-#include "Rounding.h"
+#include "Lanes.h"
 #include <algorithm>
-#include <cmath>
+#include <limits>
+#include <type_traits>
 
 using namespace quantopt::numerics;
 
@@ -20,14 +21,48 @@ static void forEachGroup(const DynamicQuantizerOptions &options, int64_t rows, i
       visit(row * cols + group * width, std::min(width, cols - group * width), row * groups + group);
 }
 
+template <typename T> using BitsOf = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+
+template <typename To, typename From> static To bitsAs(From value) {
+  static_assert(sizeof(To) == sizeof(From));
+  To result;
+  std::memcpy(&result, &value, sizeof(result));
+  return result;
+}
+
+// Extremes are taken on bits read as integers: their order is that of the numbers with NaN beyond infinity, so that a
+// NaN is kept, and the loops vectorise.
+
+/// Maps bits to integers in the order of the numbers, and back: negative numbers have their magnitude flipped.
+template <typename Bits> static Bits ordered(Bits bits) {
+  return bits ^ Bits(std::make_unsigned_t<Bits>(bits >> (8 * sizeof(Bits) - 1)) >> 1);
+}
+
+template <typename T> static T greatestMagnitude(const T *x, int64_t length) {
+  BitsOf<T> greatest = 0;
+  for (int64_t i = 0; i < length; ++i)
+    greatest = std::max(greatest, bitsAs<BitsOf<T>>(x[i]) & std::numeric_limits<BitsOf<T>>::max());
+  return bitsAs<T>(greatest);
+}
+
+/// The extremes of the numbers and 0.
+template <typename T> static void findRange(const T *x, int64_t length, T &low, T &high) {
+  BitsOf<T> least = 0, greatest = 0;
+  for (int64_t i = 0; i < length; ++i) {
+    BitsOf<T> key = ordered(bitsAs<BitsOf<T>>(x[i]));
+    least = std::min(least, key);
+    greatest = std::max(greatest, key);
+  }
+  low = bitsAs<T>(ordered(least));
+  high = bitsAs<T>(ordered(greatest));
+}
+
 template <typename T>
 void quantopt::numerics::quantizeSymmetric(const DynamicQuantizerOptions &options, const T *x, int64_t rows,
                                            int64_t cols, int8_t *codes, T *scales) {
   T greatest = T((1 << (options.bits - 1)) - 1), least = -greatest - 1;
   forEachGroup(options, rows, cols, [&](int64_t start, int64_t length, int64_t group) {
-    T absmax = 0;
-    for (int64_t i = start; i < start + length; ++i)
-      absmax = std::max(absmax, std::abs(x[i]));
+    T absmax = greatestMagnitude(x + start, length);
     T scale = std::max((T(options.clip) * absmax) / greatest, T(1e-8f));
     scales[group] = scale;
     for (int64_t i = start; i < start + length; ++i)
@@ -49,18 +84,15 @@ void quantopt::numerics::quantizeAsymmetric(const DynamicQuantizerOptions &optio
                                             int64_t cols, uint8_t *codes, T *scales, uint8_t *zeros) {
   T greatest = T((1 << options.bits) - 1);
   forEachGroup(options, rows, cols, [&](int64_t start, int64_t length, int64_t group) {
-    T high = 0, low = 0;
-    for (int64_t i = start; i < start + length; ++i) {
-      high = std::max(high, x[i]);
-      low = std::min(low, x[i]);
-    }
+    T low, high;
+    findRange(x + start, length, low, high);
     high = T(options.clip) * high;
     low = T(options.clip) * low;
     T scale = std::max((high - low) / greatest, T(1e-8f));
     T zero = roundToEven(clampTo(-low / scale, T(0), greatest));
     scales[group] = scale;
     zeros[group] = uint8_t(zero);
-    // Outside [-greatest, greatest] the sum with any zero is clamped to the same code.
+    // Beyond ±greatest any zero leads to the same code.
     for (int64_t i = start; i < start + length; ++i)
       codes[i] = uint8_t(clampTo(roundToEven(clampTo(x[i] / scale, -greatest, greatest)) + zero, T(0), greatest));
   });

@@ -4,14 +4,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "HadamardKernel.h"
 #include "quantopt/Numerics/Hadamard.h"
 #include "llvm/Support/MathExtras.h"
+#include <algorithm>
 #include <cmath>
 
 using namespace quantopt::numerics;
 
 /// Greatest dense factor: n·4096 multiply-adds per row are no longer a fast transform.
 static constexpr int64_t maxDenseOrder = 4096;
+/// Greatest Sylvester factor that is worth a matrix product.
+static constexpr int64_t maxFastOrder = 256;
 
 /// cos(2πr/m) + sin(2πr/m) for 0 <= r < m, without the C library, whose last bits vary between processors. Octants are
 /// reduced in integers, so that the series runs on [0, π/4] only.
@@ -33,58 +37,58 @@ static double cas(int64_t r, int64_t m) {
   return (quadrant == 1 || quadrant == 2 ? -x : x) + (quadrant >= 2 ? -y : y);
 }
 
-llvm::Expected<HadamardFactors> quantopt::numerics::hadamardFactors(int64_t n) {
+llvm::Expected<HadamardStructure> quantopt::numerics::hadamardStructure(int64_t n) {
   if (n < 1)
     return llvm::createStringError("a Hadamard transform needs a positive size, got %lld", (long long)n);
   int64_t odd = n >> llvm::countr_zero(uint64_t(n));
   int64_t order = odd;
   while (order < n && order <= maxDenseOrder && !hadamardExists(order))
     order *= 2;
-  HadamardFactors factors;
-  factors.isHartley = order > maxDenseOrder || !hadamardExists(order);
-  factors.a = factors.isHartley ? odd : order;
-  if (factors.a > maxDenseOrder)
+  HadamardStructure structure;
+  structure.isHartley = order > maxDenseOrder || !hadamardExists(order);
+  structure.a = structure.isHartley ? odd : order;
+  structure.b = n / structure.a;
+  if (structure.a > maxDenseOrder)
     return llvm::createStringError(
         "no fast orthogonal transform of size %lld: its dense factor would be %lld, more than "
         "%lld; transform blocks of a smaller size",
-        (long long)n, (long long)factors.a, (long long)maxDenseOrder);
-  factors.b = n / factors.a;
-  factors.scale = 1 / std::sqrt(double(n));
-  if (factors.isHartley) {
-    for (int64_t i = 0; i < odd; ++i)
-      for (int64_t j = 0; j < odd; ++j)
-        factors.slow.push_back(cas(i * j % odd, odd));
-  } else {
-    std::vector<int8_t> slow = constructHadamard(factors.a);
-    factors.slow.assign(slow.begin(), slow.end());
+        (long long)n, (long long)structure.a, (long long)maxDenseOrder);
+  return structure;
+}
+
+/// A of the structure, [a, a].
+static std::vector<double> denseFactor(const HadamardStructure &structure) {
+  if (!structure.isHartley) {
+    std::vector<int8_t> entries = constructHadamard(structure.a);
+    return std::vector<double>(entries.begin(), entries.end());
   }
-  factors.fast.resize(factors.b * factors.b);
+  std::vector<double> matrix;
+  for (int64_t i = 0; i < structure.a; ++i)
+    for (int64_t j = 0; j < structure.a; ++j)
+      matrix.push_back(cas(i * j % structure.a, structure.a));
+  return matrix;
+}
+
+static double sylvesterEntry(int64_t i, int64_t j) { return llvm::popcount(uint64_t(i & j)) % 2 ? -1 : 1; }
+
+llvm::Expected<HadamardFactors> quantopt::numerics::hadamardFactors(int64_t n) {
+  llvm::Expected<HadamardStructure> structure = hadamardStructure(n);
+  if (!structure)
+    return structure.takeError();
+  HadamardFactors factors;
+  factors.b = std::min(structure->b, maxFastOrder);
+  factors.a = n / factors.b;
+  factors.scale = 1 / std::sqrt(double(n));
+  factors.isHartley = structure->isHartley;
+  std::vector<double> dense = denseFactor(*structure);
+  int64_t moved = structure->b / factors.b;
+  for (int64_t i = 0; i < factors.a; ++i)
+    for (int64_t j = 0; j < factors.a; ++j)
+      factors.slow.push_back(dense[i / moved * structure->a + j / moved] * sylvesterEntry(i % moved, j % moved));
   for (int64_t i = 0; i < factors.b; ++i)
     for (int64_t j = 0; j < factors.b; ++j)
-      factors.fast[i * factors.b + j] = llvm::popcount(uint64_t(i & j)) % 2 ? -1 : 1;
+      factors.fast.push_back(sylvesterEntry(i, j));
   return factors;
-}
-
-/// v becomes v·B for Sylvester's B of order `b`, unscaled.
-template <typename T> static void walshHadamard(T *v, int64_t b) {
-  for (int64_t half = 1; half < b; half *= 2)
-    for (int64_t start = 0; start < b; start += 2 * half)
-      for (int64_t j = start; j < start + half; ++j) {
-        T x = v[j], y = v[j + half];
-        v[j] = x + y;
-        v[j + half] = x - y;
-      }
-}
-
-/// out = matrix·in for in, out [a, b].
-template <typename T> static void multiplySlowAxis(const T *matrix, const T *in, T *out, int64_t a, int64_t b) {
-  for (int64_t i = 0; i < a; ++i) {
-    T *row = out + i * b;
-    std::fill(row, row + b, T(0));
-    for (int64_t k = 0; k < a; ++k)
-      for (int64_t j = 0; j < b; ++j)
-        row[j] += matrix[i * a + k] * in[k * b + j];
-  }
 }
 
 namespace {
@@ -97,19 +101,20 @@ template <typename T> struct Parts {
 
 class HadamardMap final : public LinearMap {
 public:
-  HadamardMap(const HadamardFactors &factors, uint64_t seed)
-      : LinearMap(factors.a * factors.b), a(factors.a), b(factors.b) {
-    fill(single, factors, seed);
-    fill(twofold, factors, seed);
+  HadamardMap(const HadamardStructure &structure, uint64_t seed)
+      : LinearMap(structure.a * structure.b), a(structure.a), b(structure.b), isExact(!structure.isHartley) {
+    std::vector<double> dense = denseFactor(structure);
+    fill(single, dense, seed);
+    fill(twofold, dense, seed);
   }
   bool isOrthogonal() const override { return true; }
   void transform(float *rows, int64_t count, MapForm form) const override { run(single, rows, count, form); }
   void transform(double *rows, int64_t count, MapForm form) const override { run(twofold, rows, count, form); }
 
 private:
-  template <typename T> void fill(Parts<T> &parts, const HadamardFactors &factors, uint64_t seed) {
-    parts.scale = T(factors.scale);
-    parts.slow.assign(factors.slow.begin(), factors.slow.end());
+  template <typename T> void fill(Parts<T> &parts, const std::vector<double> &dense, uint64_t seed) {
+    parts.scale = T(1 / std::sqrt(double(size())));
+    parts.slow.assign(dense.begin(), dense.end());
     for (int64_t i = 0; i < a; ++i)
       for (int64_t j = 0; j < a; ++j)
         parts.slowTransposed.push_back(parts.slow[j * a + i]);
@@ -118,39 +123,30 @@ private:
   }
 
   template <typename T> void run(const Parts<T> &parts, T *rows, int64_t count, MapForm form) const {
-    bool transposed = form == MapForm::Transposed || form == MapForm::Inverse;
-    const std::vector<T> &slow = transposed ? parts.slow : parts.slowTransposed;
-    std::vector<T> scratch(a > 1 ? size() : 0);
-    for (T *row = rows; row != rows + count * size(); row += size()) {
-      if (!transposed)
-        flip(parts.signs, row);
-      for (int64_t i = 0; i < a; ++i)
-        walshHadamard(row + i * b, b);
-      if (a > 1) {
-        multiplySlowAxis(slow.data(), row, scratch.data(), a, b);
-        std::copy(scratch.begin(), scratch.end(), row);
-      }
-      for (int64_t j = 0; j < size(); ++j)
-        row[j] *= parts.scale;
-      if (transposed)
-        flip(parts.signs, row);
-    }
-  }
-
-  template <typename T> static void flip(const std::vector<T> &signs, T *row) {
-    for (size_t i = 0; i < signs.size(); ++i)
-      row[i] *= signs[i];
+    bool isTransposed = form == MapForm::Transposed || form == MapForm::Inverse;
+    const T *signs = parts.signs.empty() ? nullptr : parts.signs.data();
+    HadamardKernel<T> kernel;
+    kernel.a = a;
+    kernel.b = b;
+    kernel.slow = isTransposed ? parts.slow.data() : parts.slowTransposed.data();
+    kernel.isExact = isExact;
+    kernel.scale = parts.scale;
+    kernel.before = isTransposed ? nullptr : signs;
+    kernel.after = isTransposed ? signs : nullptr;
+    std::vector<T> scratch(size());
+    runHadamardKernel(kernel, rows, count, scratch.data());
   }
 
   int64_t a, b;
+  bool isExact;
   Parts<float> single;
   Parts<double> twofold;
 };
 } // namespace
 
 llvm::Expected<std::unique_ptr<LinearMap>> quantopt::numerics::makeHadamard(int64_t n, uint64_t seed) {
-  llvm::Expected<HadamardFactors> factors = hadamardFactors(n);
-  if (!factors)
-    return factors.takeError();
-  return std::make_unique<HadamardMap>(*factors, seed);
+  llvm::Expected<HadamardStructure> structure = hadamardStructure(n);
+  if (!structure)
+    return structure.takeError();
+  return std::make_unique<HadamardMap>(*structure, seed);
 }

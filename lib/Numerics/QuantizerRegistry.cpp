@@ -29,8 +29,8 @@ static llvm::Error readOption(llvm::StringRef name, llvm::StringRef text, Weight
   if (name == "clip_steps")
     return readInteger(name, text, 0, 100, options.clipSteps);
   if (name == "clip_norm") {
-    if (text.getAsDouble(options.clipNorm) || !(options.clipNorm >= 1 && options.clipNorm <= 8))
-      return invalid(name, text, "a number from 1 to 8");
+    if (text.getAsDouble(options.clipNorm) || !(options.clipNorm >= 1 && options.clipNorm <= 4))
+      return invalid(name, text, "a number from 1 to 4");
     return llvm::Error::success();
   }
   if (name == "symmetric") {

@@ -4,10 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "Rounding.h"
+#include "ClipSearch.h"
+#include "Lanes.h"
 #include "quantopt/Numerics/Quantizer.h"
+#include "llvm/ADT/bit.h"
 #include <algorithm>
-#include <cmath>
 
 using namespace quantopt::numerics;
 
@@ -15,7 +16,8 @@ namespace {
 class RtnQuantizer final : public WeightQuantizer {
 public:
   explicit RtnQuantizer(const WeightQuantizerOptions &options)
-      : options(options), greatest((1 << (options.bits - 1)) - 1) {}
+      : options(options), greatest((1 << (options.bits - 1)) - 1),
+        search(greatest, options.clipSteps, float(options.clipNorm)) {}
 
   int64_t groupsPerRow(int64_t cols) const override {
     return options.groupSize ? (cols + options.groupSize - 1) / options.groupSize : 1;
@@ -25,10 +27,11 @@ public:
                            float *scales) const override {
     assert(int64_t(weights.size()) == rows * cols);
     int64_t width = options.groupSize ? options.groupSize : cols;
+    std::vector<float> scratch;
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t start = 0; start < cols; start += width) {
         int64_t offset = row * cols + start;
-        if (!quantizeGroup(weights.slice(offset, std::min(width, cols - start)), codes + offset, *scales++))
+        if (!quantizeGroup(weights.slice(offset, std::min(width, cols - start)), codes + offset, *scales++, scratch))
           return llvm::createStringError(
               "weight row %lld holds a NaN or an infinity; quantization needs finite weights", (long long)row);
       }
@@ -37,41 +40,24 @@ public:
 
 private:
   /// False if a weight is not finite.
-  bool quantizeGroup(llvm::ArrayRef<float> weights, int8_t *codes, float &scale) const {
-    float absmax = 1e-5f;
-    bool finite = true;
-    for (float weight : weights) {
-      absmax = std::max(absmax, std::abs(weight));
-      finite &= std::isfinite(weight);
-    }
-    if (!finite)
+  bool quantizeGroup(llvm::ArrayRef<float> weights, int8_t *codes, float &scale, std::vector<float> &scratch) const {
+    // Bits of magnitudes are ordered as the magnitudes, infinities and NaN above all.
+    uint32_t greatestBits = 0;
+    for (float weight : weights)
+      greatestBits = std::max(greatestBits, llvm::bit_cast<uint32_t>(weight) & 0x7fffffff);
+    if (greatestBits >= 0x7f800000)
       return false;
-    scale = options.clipSteps ? searchScale(weights, absmax) : absmax / greatest;
+    float absmax = std::max(llvm::bit_cast<float>(greatestBits), 1e-5f);
+    float ratio = options.clipSteps ? search.findRatio(weights, absmax, scratch) : 1.0f;
+    scale = ratio * absmax / greatest;
     for (size_t i = 0; i < weights.size(); ++i)
       codes[i] = int8_t(roundToEven(clampTo(weights[i] / scale, -greatest - 1, greatest)));
     return true;
   }
 
-  float searchScale(llvm::ArrayRef<float> weights, float absmax) const {
-    float bestScale = absmax / greatest;
-    double bestError = HUGE_VAL;
-    for (int64_t step = 0; step < options.clipSteps; ++step) {
-      float scale = (1.0f - step / 100.0f) * absmax / greatest;
-      double error = 0;
-      for (float weight : weights) {
-        float code = roundToEven(clampTo(weight / scale, -greatest - 1, greatest));
-        error += std::pow(std::abs(code * scale - weight) / absmax, options.clipNorm);
-      }
-      if (error < bestError) {
-        bestError = error;
-        bestScale = scale;
-      }
-    }
-    return bestScale;
-  }
-
   WeightQuantizerOptions options;
   float greatest;
+  ClipSearch search;
 };
 } // namespace
 

@@ -25,7 +25,7 @@ struct DynamicQuantizerOptions {
 
 // T is float or double, and every operation is rounded to T in the order written. rne rounds to the nearest integer,
 // ties to even. x is [rows, cols] row-major; codes have its shape; scales and zeros are [rows, groupsPerRow(cols)]. A
-// NaN gets the lowest code.
+// NaN makes the scale of its group NaN.
 
 /// s = max((clip·absmax)/(2^(bits-1) - 1), 1e-8); code = clamp(rne(x/s), -2^(bits-1), 2^(bits-1) - 1).
 template <typename T>

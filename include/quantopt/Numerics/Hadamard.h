@@ -12,23 +12,34 @@
 
 namespace quantopt::numerics {
 
-/// H_n = scale·(A ⊗ B), orthonormal: an element of a row sits at i·b + j with i on the slow axis and j on the fast one.
-/// With V = v reshaped to [a, b]:
-///   v·H_n  = scale·(Aᵀ·V·B)   and   v·H_nᵀ = scale·(A·V·B),   because B is Sylvester's matrix and symmetric.
-/// As ONNX nodes: Reshape [-1, a, b] → MatMul(·, B) → MatMul(Aᵀ or A, ·) → Mul scale → Reshape back.
-struct HadamardFactors {
+/// H_n = (A ⊗ B)/√n, orthonormal: an element of a row sits at i·b + j with i on the slow axis and j on the fast one. B
+/// is Sylvester's matrix; A has order `a`.
+struct HadamardStructure {
   int64_t a = 1, b = 1;
-  /// A [a, a] and B [b, b], row-major; ±1, except that A is cas(2πjk/a) if `isHartley`.
-  std::vector<double> slow, fast;
-  /// 1/√(a·b).
-  double scale = 1;
-  /// No Hadamard matrix of a suitable order is known here: A is Hartley's matrix of the odd part of n (symmetric).
+  /// No Hadamard matrix of a suitable order is known here: A is Hartley's cas(2πjk/a), cas = cos + sin, which is
+  /// symmetric.
   bool isHartley = false;
 };
 
-/// The factors of H_n: b is the greatest power of two such that a Hadamard matrix of order a = n/b can be constructed
-/// (Sylvester, Paley I and II over GF(p^k), Williamson, Kronecker products of these); otherwise a is the odd part of n.
-/// An error if n < 1 or the dense factor would exceed 4096.
+/// b is the greatest power of two such that a Hadamard matrix of order a = n/b can be constructed (Sylvester, Paley I
+/// and II over GF(p^k), Williamson, Kronecker products of these); failing that, a is the odd part of n. An error if n <
+/// 1 or a would exceed 4096.
+llvm::Expected<HadamardStructure> hadamardStructure(int64_t n);
+
+/// The same H_n as two dense factors for matrix products. With V = v reshaped to [a, b]:
+///   v·H_n = scale·(slowᵀ·V·fast)   and   v·H_nᵀ = scale·(slow·V·fast).
+/// As ONNX nodes: Reshape [-1, a, b] → MatMul(·, fast) → MatMul(slowᵀ or slow, ·) → Mul scale → Reshape back. `fast` is
+/// symmetric and `slow` is [[1]] if a = 1. b is at most 256: greater powers of two are moved to `slow`.
+struct HadamardFactors {
+  int64_t a = 1, b = 1;
+  /// [a, a] and [b, b], row-major; ±1 or, in `slow`, Hartley's entries.
+  std::vector<double> slow, fast;
+  /// 1/√(a·b).
+  double scale = 1;
+  bool isHartley = false;
+};
+
+/// Fails as hadamardStructure does.
 llvm::Expected<HadamardFactors> hadamardFactors(int64_t n);
 
 /// Whether constructHadamard knows a matrix of this order.
