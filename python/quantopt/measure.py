@@ -2,7 +2,8 @@
 
     python -m quantopt.measure FILE.json COMMAND...
 
-FILE.json gets "seconds" and "peak_bytes" (the resident set); the exit status is the command's.
+FILE.json gets "seconds" and "peak_bytes" (the resident set); the exit status is the command's. Imports little, because
+the kernel counts the parent's memory at the start of a process as its own.
 """
 
 import json
