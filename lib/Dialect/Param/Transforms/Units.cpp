@@ -13,7 +13,7 @@ using namespace quantopt;
 using namespace quantopt::param;
 
 /// Chunks larger than this gain nothing and leave the caches.
-static constexpr uint64_t largestChunk = uint64_t(16) << 20;
+static constexpr uint64_t largestChunk = uint64_t(8) << 20;
 
 uint64_t Unit::bytesRead() const {
   uint64_t sum = 0;
