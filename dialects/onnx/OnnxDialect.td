@@ -38,6 +38,9 @@ def Onnx_Dialect : Dialect {
     /// param.global attribute: the elements of a small constant.
     static constexpr ::llvm::StringLiteral valueAttrName = "onnx.value";
 
+    /// Attribute of an onnx.Constant that is an initializer of the graph (constraint C4).
+    static constexpr ::llvm::StringLiteral initializerAttrName = "onnx.initializer";
+
     void registerTypes();
     void registerAttributes();
   }];

@@ -65,7 +65,7 @@ def Onnx_NodeOpInterface : OpInterface<"NodeOpInterface"> {
     int64_t getInt(::llvm::StringRef name, int64_t absent) { return getInt(name).value_or(absent); }
     float getFloat(::llvm::StringRef name, float absent) {
       auto attr = ::llvm::dyn_cast_or_null<::mlir::FloatAttr>(getNodeAttr(name));
-      return attr ? attr.getValue().convertToFloat() : absent;
+      return attr ? float(attr.getValueAsDouble()) : absent;
     }
     ::llvm::StringRef getString(::llvm::StringRef name, ::llvm::StringRef absent = "") {
       auto attr = ::llvm::dyn_cast_or_null<::mlir::StringAttr>(getNodeAttr(name));

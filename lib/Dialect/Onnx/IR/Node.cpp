@@ -125,11 +125,18 @@ LogicalResult onnx::verifyNode(NodeOpInterface node, int minInputs, int maxInput
   return verifyCount(node, "outputs", node->getNumResults(), minOutputs, maxOutputs);
 }
 
+/// The op of a standard operator, if the dialect has one.
+static std::optional<RegisteredOperationName> lookupOperator(StringRef type, MLIRContext *context) {
+  if (type == "node" || type == "no_value")
+    return std::nullopt;
+  return RegisteredOperationName::lookup(("onnx." + type).str(), context);
+}
+
 LogicalResult NodeOp::verify() {
   StringRef type = getQualifiedType();
   if (!type.contains("::") || getOpType().empty())
     return emitOpError() << "operator \"" << type << "\" is not of the form \"domain::Type\"";
-  if (getDomain().empty() && RegisteredOperationName::lookup(("onnx." + getOpType()).str(), getContext()))
+  if (getDomain().empty() && lookupOperator(getOpType(), getContext()))
     return emitOpError() << "operator " << getOpType() << " has an op of its own, onnx." << getOpType()
                          << " (constraint C3 of the onnx dialect)";
   return verifyNames(*this);
@@ -154,7 +161,7 @@ NodeOpInterface onnx::createNode(OpBuilder &builder, Location location, StringRe
   auto [domain, type] = qualifiedType.rsplit("::");
   std::optional<RegisteredOperationName> typed;
   if (domain.empty())
-    typed = RegisteredOperationName::lookup(("onnx." + type).str(), builder.getContext());
+    typed = lookupOperator(type, builder.getContext());
   if (!typed)
     return NodeOp::create(builder, location, qualifiedType, results, inputs, attributes, node, outputs);
   OperationState state(location, *typed);

@@ -18,13 +18,8 @@ using llvm::Error;
 using llvm::Expected;
 
 std::string quantopt::param::getSourceFolder(ModuleOp module) {
-  std::string file;
-  if (auto location = dyn_cast<FileLineColLoc>(module.getLoc()))
-    file = location.getFilename().str();
-  if (auto source = module->getAttrOfType<DictionaryAttr>("onnx.source"))
-    if (auto path = source.getAs<StringAttr>("path"))
-      file = path.str();
-  return llvm::sys::path::parent_path(file).str();
+  auto location = dyn_cast<FileLineColLoc>(module.getLoc());
+  return location ? llvm::sys::path::parent_path(location.getFilename()).str() : "";
 }
 
 WeightEvaluator::WeightEvaluator(ModuleOp module, WeightStore &store, std::string folder)

@@ -1,0 +1,25 @@
+//===- InitAllPasses.h - registers every pass -----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_INITALLPASSES_H
+#define QUANTOPT_INITALLPASSES_H
+
+#include "mlir/Transforms/Passes.h"
+#include "quantopt/Dialect/Llm/Transforms/Passes.h"
+#include "quantopt/Dialect/Param/Transforms/Passes.h"
+
+namespace quantopt {
+
+/// Registers the project's passes and MLIR's general ones (canonicalize, cse, symbol-dce, inline, ...).
+inline void registerAllPasses() {
+  mlir::registerTransformsPasses();
+  registerLlmPasses();
+  registerParamPasses();
+}
+
+} // namespace quantopt
+
+#endif // QUANTOPT_INITALLPASSES_H

@@ -1,0 +1,103 @@
+//===- ExternalData.cpp - tensors whose bytes are in other files --------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "ExternalData.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+
+using namespace llvm;
+using namespace quantopt;
+
+static Error errorIn(StringRef tensor, const Twine &why) { return createStringError("tensor '" + tensor + "' " + why); }
+
+/// A location that could leave the model's folder is refused before any file is looked at.
+static Error checkLocation(StringRef location, StringRef tensor) {
+  if (location.empty())
+    return errorIn(tensor, "has external data without a location");
+  if (location.contains('\0'))
+    return errorIn(tensor, "has an external location with a NUL character");
+  if (sys::path::is_absolute(location) || location.starts_with("\\"))
+    return errorIn(tensor, "has the absolute external location '" + location +
+                               "'; expected a path relative to the model's folder");
+  for (StringRef part : make_range(sys::path::begin(location), sys::path::end(location)))
+    if (part == "..")
+      return errorIn(tensor, "has the external location '" + location + "', which contains '..'");
+  return Error::success();
+}
+
+Expected<ExternalData> quantopt::parseExternalData(const ::onnx::TensorProto &tensor) {
+  ExternalData data;
+  StringSet<> keys;
+  for (const auto &entry : tensor.external_data()) {
+    StringRef key = entry.key(), value = entry.value();
+    if (!keys.insert(key).second)
+      return errorIn(tensor.name(), "gives external data key '" + key + "' twice");
+    uint64_t number = 0;
+    bool isNumber = key == "offset" || key == "length";
+    if (isNumber && value.getAsInteger(10, number))
+      return errorIn(tensor.name(), "has the external data " + key + " '" + value + "', expected a number");
+    if (key == "location")
+      data.location = value.str();
+    else if (key == "offset")
+      data.offset = number;
+    else if (key == "length")
+      data.length = number;
+    else if (key != "checksum")
+      return errorIn(tensor.name(), "has the unknown external data key '" + key + "'");
+  }
+  if (Error error = checkLocation(data.location, tensor.name()))
+    return std::move(error);
+  return data;
+}
+
+ExternalFiles::ExternalFiles(StringRef modelPath) : folder(sys::path::parent_path(modelPath)) {
+  if (folder.empty())
+    folder = ".";
+}
+
+std::string ExternalFiles::pathOf(StringRef location) const {
+  SmallString<256> path(folder);
+  sys::path::append(path, location);
+  sys::path::remove_dots(path);
+  return path.str().str();
+}
+
+Expected<uint64_t> ExternalFiles::sizeOf(StringRef location, StringRef tensor) {
+  if (auto known = sizes.find(location); known != sizes.end())
+    return known->second;
+  std::string path = pathOf(location);
+  SmallString<256> realPath, realFolder;
+  std::error_code error = sys::fs::real_path(path, realPath);
+  if (!error)
+    error = sys::fs::real_path(folder, realFolder);
+  if (error)
+    return errorIn(tensor, "is in the external file '" + path + "', which cannot be opened: " + error.message());
+  realFolder += sys::path::get_separator();
+  if (!realPath.starts_with(realFolder))
+    return errorIn(tensor, "is in the external file '" + path + "', which is a link out of the model's folder");
+  sys::fs::file_status status;
+  error = sys::fs::status(path, status);
+  if (error)
+    return errorIn(tensor, "is in the external file '" + path + "', which cannot be opened: " + error.message());
+  if (!sys::fs::is_regular_file(status))
+    return errorIn(tensor, "is in the external file '" + path + "', which is not a regular file");
+  sizes[location] = status.getSize();
+  return status.getSize();
+}
+
+Error ExternalFiles::check(const ExternalData &data, uint64_t expectedBytes, StringRef tensor) {
+  if (data.length && *data.length != expectedBytes)
+    return errorIn(tensor, "has " + Twine(*data.length) + " bytes of external data, but its type and dimensions take " +
+                               Twine(expectedBytes));
+  auto size = sizeOf(data.location, tensor);
+  if (!size)
+    return size.takeError();
+  if (data.offset > *size || expectedBytes > *size - data.offset)
+    return errorIn(tensor, "needs bytes " + Twine(data.offset) + " to " + Twine(data.offset + expectedBytes) + " of '" +
+                               pathOf(data.location) + "', which has " + Twine(*size) + "; is the file complete?");
+  return Error::success();
+}

@@ -1,0 +1,35 @@
+//===- GraphView.h - what import makes of the parts of a model ----------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_LIB_ONNX_GRAPHVIEW_H
+#define QUANTOPT_LIB_ONNX_GRAPHVIEW_H
+
+#include "Convert.h"
+
+namespace quantopt {
+
+// Import builds the IR from these, and export compares the IR with them to find out what has changed. Both must see the
+// same.
+
+/// "domain::Type" of a node; the standard domain is empty however the model spells it.
+std::string qualifiedTypeOf(const ::onnx::NodeProto &node);
+
+/// Names that the node's subgraphs read from outside, in order of first use.
+std::vector<std::string> capturesOf(const ::onnx::NodeProto &node);
+
+/// The module attribute `onnx.model`.
+llvm::Expected<mlir::DictionaryAttr> modelAttributeOf(const Source &source, mlir::MLIRContext *context);
+
+/// The opset imports as a dictionary of integers by domain; the standard one is "ai.onnx".
+mlir::DictionaryAttr importOpsets(const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto> &imports,
+                                  mlir::MLIRContext *context);
+
+/// A path relative to a folder; `path` itself where `folder` is empty, the current one.
+std::string relativeTo(llvm::StringRef path, llvm::StringRef folder);
+
+} // namespace quantopt
+
+#endif // QUANTOPT_LIB_ONNX_GRAPHVIEW_H

@@ -1,0 +1,504 @@
+//===- Import.cpp - ONNX models as MLIR -----------------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Onnx/Import.h"
+#include "ExternalData.h"
+#include "GraphView.h"
+#include "Inference.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Param/IR/Param.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include <queue>
+
+using namespace llvm;
+using namespace mlir;
+using namespace quantopt;
+using quantopt::onnx::NodeOpInterface;
+using quantopt::onnx::OnnxDialect;
+
+using GraphProto = ::onnx::GraphProto;
+using NodeProto = ::onnx::NodeProto;
+using TensorProto = ::onnx::TensorProto;
+using ValueInfoProto = ::onnx::ValueInfoProto;
+
+namespace {
+
+/// An integer tensor with at most this many elements is taken for a shape, axes or the like, whose elements matching
+/// needs.
+constexpr int64_t maxConstantElements = 64;
+
+class Importer {
+public:
+  Importer(const Source &source, MLIRContext &context, const ImportOptions &options)
+      : source(source), context(context), builder(&context), inference(&context), files(source.path()),
+        irPath(options.irPath.empty() ? source.path().str() : options.irPath) {}
+
+  OwningOpRef<ModuleOp> run();
+
+private:
+  LogicalResult importModelAttributes();
+  LogicalResult importDeclarations();
+  LogicalResult importInitializers();
+  LogicalResult importInitializer(const TensorSkeleton &tensor);
+  LogicalResult importInputs();
+  LogicalResult importNodes();
+  LogicalResult importNode(const NodeSkeleton &node, int64_t index);
+  LogicalResult importOutputs();
+
+  /// The positions of the nodes in an order in which every value is defined before it is used; the file's own if it is
+  /// one.
+  FailureOr<std::vector<size_t>> sortNodes(ArrayRef<NodeSkeleton> nodes);
+
+  // Weights.
+  param::GlobalOp createGlobal(StringRef name, RankedTensorType type, StringRef filePath, Span range);
+  FlatSymbolRefAttr fileSymbol(StringRef path);
+  void keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef filePath, Span range);
+  /// An initializer that is no range of bytes (constraint C4).
+  LogicalResult createConstantInitializer(const TensorSkeleton &tensor);
+  std::string freshSymbol(StringRef name);
+
+  // Values.
+  LogicalResult define(StringRef name, Value value, Fact fact);
+  /// The value of an edge; null if nothing defines it.
+  Value lookup(StringRef name);
+  Value noValue();
+  Fact factOf(Value value) const { return facts.lookup(value); }
+
+  // Diagnostics.
+  Location location(int64_t index, StringRef name) {
+    return NameLoc::get(builder.getStringAttr(name), FileLineColLoc::get(&context, source.path(), index + 1, 0));
+  }
+  InFlightDiagnostic error(const Twine &message) {
+    return emitError(FileLineColLoc::get(&context, source.path(), 0, 0)) << message;
+  }
+  LogicalResult fail(Error problem) { return error(toString(std::move(problem))); }
+
+  const Source &source;
+  MLIRContext &context;
+  OpBuilder builder;
+  Inference inference;
+  ExternalFiles files;
+  std::string irPath;
+
+  ModuleOp module;
+  func::FuncOp function;
+  Value omitted;
+  StringMap<Value> values;
+  llvm::DenseMap<Value, Fact> facts;
+  StringMap<DeclaredType> declared;
+  StringMap<param::GlobalOp> globals;
+  SmallVector<TensorSkeleton, 0> constantInitializers;
+  StringMap<FlatSymbolRefAttr> fileSymbols;
+  SmallVector<std::pair<FlatSymbolRefAttr, std::string>> filesInOrder;
+  llvm::StringSet<> symbols;
+};
+
+} // namespace
+
+OwningOpRef<ModuleOp> Importer::run() {
+  OwningOpRef<ModuleOp> owner = ModuleOp::create(FileLineColLoc::get(&context, irPath, 0, 0));
+  module = *owner;
+  builder.setInsertionPointToStart(module.getBody());
+  symbols.insert("main");
+  if (failed(importModelAttributes()) || failed(importDeclarations()) || failed(importInitializers()) ||
+      failed(importInputs()) || failed(importNodes()) || failed(importOutputs()) || failed(verify(module)))
+    return nullptr;
+  return owner;
+}
+
+LogicalResult Importer::importModelAttributes() {
+  auto model = modelAttributeOf(source, &context);
+  if (!model)
+    return fail(model.takeError());
+  auto hash = source.structureHash();
+  if (!hash)
+    return fail(hash.takeError());
+  module->setAttr(OnnxDialect::modelAttrName, *model);
+  std::string path = relativeTo(source.path(), sys::path::parent_path(irPath));
+  module->setAttr(OnnxDialect::sourceAttrName,
+                  builder.getDictionaryAttr({builder.getNamedAttr("path", builder.getStringAttr(path)),
+                                             builder.getNamedAttr("size", builder.getI64IntegerAttr(source.size())),
+                                             builder.getNamedAttr("hash", builder.getStringAttr(*hash))}));
+  return success();
+}
+
+LogicalResult Importer::importDeclarations() {
+  for (uint32_t field :
+       {GraphProto::kInputFieldNumber, GraphProto::kValueInfoFieldNumber, GraphProto::kOutputFieldNumber})
+    for (const Record &record : source.graphRecords(field)) {
+      auto info = source.message<ValueInfoProto>(record.payload, "the description of a value");
+      if (!info)
+        return fail(info.takeError());
+      declared[info->name()] = importType(info->type(), &context);
+    }
+  return success();
+}
+
+//===----------------------------------------------------------------------------===//
+// Initializers
+//===----------------------------------------------------------------------------===//
+
+std::string Importer::freshSymbol(StringRef name) {
+  std::string symbol = name.str();
+  for (unsigned suffix = 0; !symbols.insert(symbol).second; ++suffix)
+    symbol = (name + "_" + Twine(suffix)).str();
+  return symbol;
+}
+
+FlatSymbolRefAttr Importer::fileSymbol(StringRef path) {
+  FlatSymbolRefAttr &symbol = fileSymbols[path];
+  if (symbol)
+    return symbol;
+  symbol = FlatSymbolRefAttr::get(&context, freshSymbol(("f" + Twine(filesInOrder.size())).str()));
+  filesInOrder.emplace_back(symbol, relativeTo(path, sys::path::parent_path(irPath)));
+  return symbol;
+}
+
+param::GlobalOp Importer::createGlobal(StringRef name, RankedTensorType type, StringRef filePath, Span range) {
+  std::string symbol = freshSymbol(name);
+  auto global = param::GlobalOp::create(builder, location(-1, name), builder.getStringAttr(symbol), TypeAttr::get(type),
+                                        fileSymbol(filePath), builder.getI64IntegerAttr(range.begin),
+                                        builder.getI64IntegerAttr(range.size()));
+  if (symbol != name)
+    global->setAttr(OnnxDialect::nameAttrName, builder.getStringAttr(name));
+  return global;
+}
+
+/// A few bytes of a file; empty when they cannot be read.
+static std::string readBytes(StringRef path, Span range) {
+  auto file = MemoryBuffer::getFileSlice(path, range.size(), range.begin);
+  return file ? (*file)->getBuffer().str() : std::string();
+}
+
+void Importer::keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef filePath, Span range) {
+  auto type = cast<RankedTensorType>(global.getType());
+  bool isSmall =
+      type.getNumElements() == 1 || (type.getElementType().isInteger() && type.getNumElements() <= maxConstantElements);
+  if (!isSmall)
+    return;
+  std::string raw = filePath == source.path() ? source.bytes(range).str() : readBytes(filePath, range);
+  auto elements = importElements(tensor, StringRef(raw), &context);
+  if (elements)
+    global->setAttr(OnnxDialect::valueAttrName, *elements);
+  else
+    consumeError(elements.takeError());
+}
+
+LogicalResult Importer::importInitializers() {
+  for (const Record &record : source.graphRecords(GraphProto::kInitializerFieldNumber)) {
+    auto tensor = source.tensor(record);
+    if (!tensor)
+      return fail(tensor.takeError());
+    if (failed(importInitializer(*tensor)))
+      return failure();
+  }
+  // The files stand before the parameters in them.
+  OpBuilder atStart(module.getBodyRegion());
+  for (auto &[symbol, path] : filesInOrder)
+    param::FileOp::create(atStart, module.getLoc(), symbol.getValue(), path);
+  return success();
+}
+
+LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
+  StringRef name = tensor.proto.name();
+  if (name.empty())
+    return error("an initializer has no name");
+  if (globals.contains(name))
+    return error("initializer '" + name + "' is given twice");
+  auto type = importTensorType(tensor.proto, &context);
+  if (!type)
+    return fail(type.takeError());
+  if (tensor.proto.has_segment())
+    return error("tensor '" + name + "' is stored in segments, which are not supported");
+
+  bool isParameter = bool(param::getDType(type->getElementType()));
+  std::string filePath = source.path().str();
+  Span range;
+  if (tensor.proto.data_location() == TensorProto::EXTERNAL) {
+    auto data = parseExternalData(tensor.proto);
+    if (!data)
+      return fail(data.takeError());
+    if (isParameter) {
+      uint64_t bytes = quantopt::bytesInFile(*type);
+      if (Error problem = files.check(*data, bytes, name))
+        return fail(std::move(problem));
+      range = {data->offset, data->offset + bytes};
+    }
+    filePath = files.pathOf(data->location);
+  } else if (tensor.payload) {
+    range = *tensor.payload;
+    if (isParameter && range.size() != quantopt::bytesInFile(*type))
+      return error("tensor '" + name + "' has " + Twine(range.size()) +
+                   " bytes of data, but its type and dimensions take " + Twine(quantopt::bytesInFile(*type)));
+  } else {
+    isParameter = false;
+  }
+  if (!isParameter) {
+    globals[name] = nullptr;
+    constantInitializers.push_back(tensor);
+    return success();
+  }
+  param::GlobalOp global = createGlobal(name, *type, filePath, range);
+  keepElements(global, tensor.proto, filePath, range);
+  globals[name] = global;
+  return success();
+}
+
+LogicalResult Importer::createConstantInitializer(const TensorSkeleton &tensor) {
+  StringRef name = tensor.proto.name();
+  NodeSkeleton node;
+  node.proto.set_op_type("Constant");
+  ::onnx::AttributeProto &value = *node.proto.add_attribute();
+  value.set_name("value");
+  value.set_type(::onnx::AttributeProto::TENSOR);
+  *value.mutable_t() = tensor.proto;
+  if (tensor.payload)
+    value.mutable_t()->set_raw_data(source.bytes(*tensor.payload).str());
+  auto attributes = importAttributes(node, &context, [](const TensorProto &, Span) { return Attribute(); });
+  if (!attributes)
+    return error("initializer '" + name + "': " + toString(attributes.takeError()));
+  auto type = importTensorType(tensor.proto, &context);
+  if (!type)
+    return fail(type.takeError());
+  NodeOpInterface constant = quantopt::onnx::createNode(builder, location(-1, name), "::Constant", TypeRange(*type),
+                                                        ValueRange(), attributes->getValue(), "", {name});
+  constant->setDiscardableAttr(OnnxDialect::initializerAttrName, builder.getUnitAttr());
+  Fact fact = inference.infer({"", "Constant", *attributes, {}, 1}).front();
+  Inference::refine(fact, inference.declare(*type, {}));
+  return define(name, constant->getResult(0), fact);
+}
+
+//===----------------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------------===//
+
+LogicalResult Importer::define(StringRef name, Value value, Fact fact) {
+  if (!values.try_emplace(name, value).second)
+    return error("value '" + name + "' is defined twice");
+  facts[value] = std::move(fact);
+  return success();
+}
+
+Value Importer::lookup(StringRef name) {
+  if (Value value = values.lookup(name))
+    return value;
+  param::GlobalOp global = globals.lookup(name);
+  if (!global)
+    return {};
+  auto load = param::LoadOp::create(builder, location(-1, name), TypeRange(global.getType()),
+                                    FlatSymbolRefAttr::get(global.getSymNameAttr()));
+  Value value = load->getResult(0);
+  auto elements = global->getAttrOfType<DenseElementsAttr>(OnnxDialect::valueAttrName);
+  values[name] = value;
+  facts[value] = elements ? inference.constant(elements) : inference.declare(global.getType(), {});
+  return value;
+}
+
+Value Importer::noValue() {
+  if (!omitted) {
+    OpBuilder atStart(function.getBody());
+    omitted = quantopt::onnx::NoValueOp::create(atStart, function.getLoc(), builder.getNoneType());
+    facts[omitted].isOmitted = true;
+  }
+  return omitted;
+}
+
+/// The attributes that an argument or result of the graph carries.
+static DictionaryAttr interfaceAttributes(Builder &builder, StringRef name, ArrayAttr dims) {
+  SmallVector<NamedAttribute> attributes{builder.getNamedAttr(OnnxDialect::nameAttrName, builder.getStringAttr(name))};
+  if (dims && any_of(dims, [](Attribute dim) { return isa<StringAttr>(dim); }))
+    attributes.push_back(builder.getNamedAttr(OnnxDialect::dimsAttrName, dims));
+  return builder.getDictionaryAttr(attributes);
+}
+
+LogicalResult Importer::importInputs() {
+  SmallVector<Type> types;
+  SmallVector<DictionaryAttr> attributes;
+  SmallVector<std::string> names;
+  for (const Record &record : source.graphRecords(GraphProto::kInputFieldNumber)) {
+    auto info = source.message<ValueInfoProto>(record.payload, "a graph input");
+    if (!info)
+      return fail(info.takeError());
+    if (globals.contains(info->name())) // an initializer listed as input, as IR version 3 wants it
+      continue;
+    const DeclaredType &type = declared[info->name()];
+    types.push_back(type.type ? type.type : Type(quantopt::onnx::UnknownType::get(&context)));
+    attributes.push_back(interfaceAttributes(builder, info->name(), type.dims));
+    names.push_back(info->name());
+  }
+  function = func::FuncOp::create(builder, module.getLoc(), "main", builder.getFunctionType(types, {}));
+  function.setAllArgAttrs(attributes);
+  Block *body = function.addEntryBlock();
+  builder.setInsertionPointToEnd(body);
+  for (auto [name, argument] : llvm::zip(names, body->getArguments())) {
+    argument.setLoc(location(-1, name));
+    if (failed(define(name, argument, inference.declare(argument.getType(), declared[name].dims))))
+      return failure();
+  }
+  for (const TensorSkeleton &tensor : constantInitializers)
+    if (failed(createConstantInitializer(tensor)))
+      return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------------===//
+// Nodes
+//===----------------------------------------------------------------------------===//
+
+FailureOr<std::vector<size_t>> Importer::sortNodes(ArrayRef<NodeSkeleton> nodes) {
+  StringMap<size_t> producers;
+  for (auto [i, node] : enumerate(nodes))
+    for (const std::string &output : node.proto.output())
+      if (!output.empty())
+        producers.try_emplace(output, i);
+  std::vector<unsigned> waitsFor(nodes.size(), 0);
+  std::vector<SmallVector<size_t, 2>> users(nodes.size());
+  for (auto [i, node] : enumerate(nodes)) {
+    std::vector<std::string> inputs(node.proto.input().begin(), node.proto.input().end());
+    append_range(inputs, capturesOf(node.proto));
+    for (const std::string &input : inputs) {
+      auto producer = producers.find(input);
+      if (producer == producers.end() || values.contains(input) || globals.contains(input))
+        continue;
+      users[producer->second].push_back(i);
+      ++waitsFor[i];
+    }
+  }
+  // The first node that is ready comes next: the file's own order if it is a valid one.
+  std::priority_queue<size_t, std::vector<size_t>, std::greater<size_t>> ready;
+  for (size_t i = 0; i < nodes.size(); ++i)
+    if (waitsFor[i] == 0)
+      ready.push(i);
+  std::vector<size_t> order;
+  while (!ready.empty()) {
+    size_t next = ready.top();
+    ready.pop();
+    order.push_back(next);
+    for (size_t user : users[next])
+      if (--waitsFor[user] == 0)
+        ready.push(user);
+  }
+  if (order.size() == nodes.size())
+    return order;
+  size_t stuck = find_if(waitsFor, [](unsigned count) { return count != 0; }) - waitsFor.begin();
+  const NodeProto &node = nodes[stuck].proto;
+  return emitError(location(stuck, node.name()))
+         << "node '" << node.name() << "' (" << node.op_type() << ") depends on its own result";
+}
+
+LogicalResult Importer::importNodes() {
+  SmallVector<NodeSkeleton, 0> nodes;
+  for (const Record &record : source.graphRecords(GraphProto::kNodeFieldNumber)) {
+    auto node = source.node(record);
+    if (!node)
+      return fail(node.takeError());
+    nodes.push_back(std::move(*node));
+  }
+  FailureOr<std::vector<size_t>> order = sortNodes(nodes);
+  if (failed(order))
+    return failure();
+  for (size_t i : *order)
+    if (failed(importNode(nodes[i], i)))
+      return failure();
+  return success();
+}
+
+LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
+  const NodeProto &proto = node.proto;
+  std::string name = !proto.name().empty() || proto.output().empty() ? proto.name() : proto.output(0);
+  Location where = location(index, name);
+  auto failHere = [&](const Twine &why) {
+    return emitError(where) << "node '" << name << "' (" << proto.op_type() << ") " << why;
+  };
+
+  SmallVector<Value> operands;
+  SmallVector<Fact> inputFacts;
+  for (const std::string &input : proto.input()) {
+    Value value = input.empty() ? noValue() : lookup(input);
+    if (!value)
+      return failHere("reads '" + input + "', which nothing defines");
+    operands.push_back(value);
+    inputFacts.push_back(factOf(value));
+  }
+  std::vector<std::string> captures = capturesOf(proto);
+  for (const std::string &capture : captures) {
+    Value value = lookup(capture);
+    if (!value)
+      return failHere("has a subgraph that reads '" + capture + "', which nothing defines");
+    operands.push_back(value);
+  }
+
+  auto payloadSymbol = [&](const TensorProto &tensor, Span span) -> Attribute {
+    auto type = importTensorType(tensor, &context);
+    if (!type) {
+      consumeError(type.takeError());
+      return {};
+    }
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(function);
+    return FlatSymbolRefAttr::get(createGlobal(name, *type, source.path(), span).getSymNameAttr());
+  };
+  auto attributes = importAttributes(node, &context, payloadSymbol);
+  if (!attributes)
+    return failHere("has " + toString(attributes.takeError()));
+
+  std::string qualifiedType = quantopt::qualifiedTypeOf(proto);
+  auto [domain, type] = StringRef(qualifiedType).rsplit("::");
+  SmallVector<Fact> outputFacts =
+      inference.infer({domain, type, *attributes, inputFacts, unsigned(proto.output_size())});
+  SmallVector<Type> resultTypes;
+  SmallVector<StringRef> outputs;
+  for (auto [output, fact] : llvm::zip(proto.output(), outputFacts)) {
+    if (auto known = declared.find(output); known != declared.end() && known->second.type)
+      Inference::refine(fact, inference.declare(known->second.type, known->second.dims));
+    resultTypes.push_back(output.empty() ? Type(builder.getNoneType()) : fact.toType(&context));
+    outputs.push_back(output);
+  }
+
+  NodeOpInterface op = quantopt::onnx::createNode(builder, where, qualifiedType, resultTypes, operands,
+                                                  attributes->getValue(), proto.name(), outputs);
+  op->setAttr("index", builder.getI64IntegerAttr(index));
+  if (!captures.empty())
+    op->setAttr("captures", builder.getStrArrayAttr(SmallVector<StringRef>(captures.begin(), captures.end())));
+  for (auto [output, fact, result] : llvm::zip(proto.output(), outputFacts, op->getResults()))
+    if (!output.empty() && failed(define(output, result, fact)))
+      return failure();
+  return success();
+}
+
+LogicalResult Importer::importOutputs() {
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> attributes;
+  for (const Record &record : source.graphRecords(GraphProto::kOutputFieldNumber)) {
+    auto info = source.message<ValueInfoProto>(record.payload, "a graph output");
+    if (!info)
+      return fail(info.takeError());
+    Value value = lookup(info->name());
+    if (!value)
+      return error("graph output '" + info->name() + "' is not defined");
+    results.push_back(value);
+    attributes.push_back(interfaceAttributes(builder, info->name(), declared[info->name()].dims));
+  }
+  func::ReturnOp::create(builder, function.getLoc(), results);
+  function.setFunctionType(
+      builder.getFunctionType(function.getArgumentTypes(), llvm::to_vector(ValueRange(results).getTypes())));
+  function.setAllResultAttrs(attributes);
+  return success();
+}
+
+OwningOpRef<ModuleOp> quantopt::importOnnx(StringRef path, MLIRContext &context, const ImportOptions &options) {
+  context.loadDialect<func::FuncDialect, OnnxDialect, param::ParamDialect>();
+  auto source = Source::open(path);
+  if (!source) {
+    emitError(FileLineColLoc::get(&context, path, 0, 0)) << toString(source.takeError());
+    return nullptr;
+  }
+  return Importer(**source, context, options).run();
+}

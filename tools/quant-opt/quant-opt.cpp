@@ -1,0 +1,101 @@
+//===- quant-opt.cpp - the compiler driver ------------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+//
+// mlir-opt for this project's dialects and passes, which takes .onnx files as well: they are imported in a context of
+// their own and handed on as bytecode, so every flag of mlir-opt works on them.
+//
+//===----------------------------------------------------------------------------===//
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Support/FileUtilities.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "quantopt/InitAllDialects.h"
+#include "quantopt/InitAllPasses.h"
+#include "quantopt/Onnx/Import.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+/// Imports the model and serialises the module. Null after diagnostics.
+static std::unique_ptr<llvm::MemoryBuffer> importAsBytecode(StringRef path, StringRef irPath) {
+  MLIRContext context(MLIRContext::Threading::DISABLED);
+  llvm::SourceMgr sources;
+  SourceMgrDiagnosticHandler diagnostics(sources, &context);
+  ImportOptions options;
+  options.irPath = irPath.str();
+  OwningOpRef<ModuleOp> module = importOnnx(path, context, options);
+  if (!module)
+    return nullptr;
+  std::string bytecode;
+  llvm::raw_string_ostream stream(bytecode);
+  if (failed(writeBytecodeToFile(*module, stream)))
+    return nullptr;
+  return llvm::MemoryBuffer::getMemBufferCopy(bytecode, path);
+}
+
+static std::unique_ptr<llvm::MemoryBuffer> openInput(StringRef path, StringRef irPath) {
+  if (path.ends_with(".onnx"))
+    return importAsBytecode(path, irPath);
+  std::string error;
+  std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &error);
+  if (!buffer)
+    llvm::errs() << "error: " << error << '\n';
+  return buffer;
+}
+
+/// Whether the pipeline ends in an emission pass, whose file is then the result.
+static bool emitsFile(const MlirOptMainConfig &config, DialectRegistry &registry) {
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  PassManager pipeline(&context);
+  if (failed(config.setupPassPipeline(pipeline)) || pipeline.empty())
+    return false;
+  Pass &last = *std::prev(pipeline.end());
+  return last.getArgument().starts_with("emit-");
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  llvm::cl::SetVersionPrinter(
+      [](raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\nLLVM " LLVM_VERSION_STRING "\n"; });
+  registerAllPasses();
+  DialectRegistry registry;
+  registerAllDialects(registry);
+
+  auto [inputPath, outputPath] =
+      registerAndParseCLIOptions(argc, argv, "quantopt: rewrites and quantizes models (.onnx or .mlir)\n", registry);
+  MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
+  if (config.shouldShowDialects()) {
+    llvm::interleaveComma(registry.getDialectNames(), llvm::outs() << "Available Dialects: ");
+    llvm::outs() << '\n';
+    return 0;
+  }
+  if (config.shouldListPasses()) {
+    printRegisteredPasses();
+    return 0;
+  }
+
+  bool isOutputGiven = llvm::cl::getRegisteredOptions().lookup("o")->getNumOccurrences() > 0;
+  if (!isOutputGiven && emitsFile(config, registry))
+    outputPath = "/dev/null";
+
+  std::unique_ptr<llvm::MemoryBuffer> input = openInput(inputPath, isOutputGiven ? outputPath : "-");
+  if (!input)
+    return 1;
+  std::string error;
+  std::unique_ptr<llvm::ToolOutputFile> output = openOutputFile(outputPath, &error);
+  if (!output) {
+    llvm::errs() << "error: " << error << '\n';
+    return 1;
+  }
+  if (failed(MlirOptMain(output->os(), std::move(input), registry, config)))
+    return 1;
+  output->keep();
+  return 0;
+}
