@@ -11,10 +11,13 @@
 
 // A finite f64 that is no finite f32.
 // RUN: not quant-opt %t/overflow.mlir --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=OVERFLOW
-// OVERFLOW: error: cannot compute parameter 'w.w4': 'q.quantize_weight': {{.*}}
+// OVERFLOW: error: cannot compute parameter 'w.w4': 'q.quantize_weight': row 0 of the weight holds a NaN or an infinity in f32; quantization needs finite weights
 
 // RUN: not quant-opt %t/opaque.mlir --allow-unregistered-dialect --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=OPAQUE
 // OPAQUE: error: 'param.derived' op cannot be computed: it yields 'tensor<4x2xf32>', which is not a weight expression
+
+// RUN: not quant-opt %t/cycle.mlir --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=CYCLE
+// CYCLE: error: cannot compute parameter 'a': parameter 'b' depends on itself
 
 // RUN: not quant-opt %t/good.mlir --param-materialize 2>&1 | FileCheck %s --check-prefix=NONE
 // NONE: error: param-materialize: no output file is given; add output=FILE
@@ -23,9 +26,14 @@
 // RUN: not quant-opt %t/good.mlir --param-materialize="output=%t/no/such/out.bin" 2>&1 | FileCheck %s --check-prefix=FOLDER
 // FOLDER: error: cannot write the weights file '{{.*}}no/such/out.bin': No such file or directory
 
+// Errors show no more IR than what they are about.
+// RUN: not quant-opt %t/truncated.mlir --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=SHORT
+// SHORT-NOT: param.derived
+
 // Nothing is left of any of them.
 // RUN: ls %t | FileCheck %s --check-prefix=FILES
-// FILES:      data.bin
+// FILES:      cycle.mlir
+// FILES-NEXT: data.bin
 // FILES-NEXT: good.mlir
 // FILES-NEXT: missing.mlir
 // FILES-NEXT: opaque.mlir
@@ -72,6 +80,15 @@ param.derived @w.w4 {
 //--- opaque.mlir
 param.derived @w.scaled {
   %0 = "test.weight"() : () -> tensor<4x2xf32>
+  param.yield %0 : tensor<4x2xf32>
+}
+//--- cycle.mlir
+param.derived @a {
+  %0 = param.load @b : tensor<4x2xf32>
+  param.yield %0 : tensor<4x2xf32>
+}
+param.derived @b {
+  %0 = param.load @a : tensor<4x2xf32>
   param.yield %0 : tensor<4x2xf32>
 }
 //--- good.mlir

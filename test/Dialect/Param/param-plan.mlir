@@ -7,6 +7,7 @@
 // CHECK-NEXT: embed.rotated     {{[0-9]+}}   113.{{.*}} MB 113.25 MB  {{1?[0-9]\.[0-9][0-9]}} MB
 // CHECK-NEXT: down.rotated      1    3.54 MB     3.54 MB    {{[23][0-9]\.[0-9][0-9]}} MB
 // CHECK-NEXT: 2 units           {{[0-9]+}} 116.79 MB 116.79 MB {{[0-9.]+}} MB
+// CHECK-NEXT: about {{[0-9]+}} s on 2 threads
 // SMALL:      embed.rotated     {{[0-9]+}}   113.{{.*}} MB 113.25 MB  {{[012]\.[0-9][0-9]}} MB
 // SMALL-NEXT: down.rotated      1    3.54 MB     3.54 MB    {{[23][0-9]\.[0-9][0-9]}} MB
 

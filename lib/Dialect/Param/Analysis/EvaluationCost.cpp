@@ -72,15 +72,21 @@ private:
   void visitLoad(LoadOp load, OpResult result, const TensorSlice &slice) {
     Operation *symbol = evaluator.lookup(load.getParamAttr().getAttr());
     if (auto derived = dyn_cast<DerivedOp>(symbol)) {
+      if (llvm::is_contained(active, derived))
+        return; // evaluation reports the cycle
       Value value = derived.getBody().front().getTerminator()->getOperand(result.getResultNumber());
+      active.push_back(derived);
       expect(value);
-      return visit(value, slice);
+      visit(value, slice);
+      active.pop_back();
+      return;
     }
     total.readBytes += bytesInFile(dtypeOf(result), slice.numElements());
     note(bytesOf(result, slice) + slice.numElements() * bytesInMemory(dtypeOf(result)));
   }
 
   const WeightEvaluator &evaluator;
+  SmallVector<DerivedOp> active;
   DenseMap<Operation *, unsigned> uses;
   DenseMap<Operation *, std::vector<TensorSlice>> computed;
   uint64_t held = 0;

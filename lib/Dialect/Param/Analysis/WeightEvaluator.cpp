@@ -78,9 +78,13 @@ private:
   Expected<Tensor> getParameter(StringAttr name, unsigned number, const TensorSlice &slice) {
     Operation *symbol = evaluator.lookup(name);
     if (auto derived = dyn_cast_or_null<DerivedOp>(symbol)) {
+      if (llvm::is_contained(active, name))
+        return llvm::createStringError("parameter '" + name.getValue() + "' depends on itself");
       Value value = derived.getBody().front().getTerminator()->getOperand(number);
+      active.push_back(name);
       expect(value);
       Expected<Tensor> tensor = getRounded(value, slice);
+      active.pop_back();
       return tensor ? widen(*tensor) : std::move(tensor);
     }
     auto global = dyn_cast_or_null<GlobalOp>(symbol);
@@ -145,6 +149,8 @@ private:
 
   const WeightEvaluator &evaluator;
   bool keepF64;
+  /// Derived parameters whose bodies are being evaluated, outermost first.
+  SmallVector<StringAttr> active;
   DenseMap<Operation *, unsigned> uses;
   DenseMap<Operation *, std::vector<std::pair<TensorSlice, SmallVector<Tensor>>>> computed;
 };

@@ -25,11 +25,11 @@ namespace path = llvm::sys::path;
 /// The output replaces what had its name: that must not be a file the remaining parameters lie in.
 static LogicalResult checkOutput(ModuleOp module, const WeightEvaluator &evaluator, StringRef output) {
   if (output.empty())
-    return module.emitError("param-materialize: no output file is given; add output=FILE");
+    return emitError(module.getLoc(), "param-materialize: no output file is given; add output=FILE");
   for (auto global : module.getOps<GlobalOp>())
     if (llvm::sys::fs::equivalent(evaluator.locate(global).path, output))
-      return module.emitError() << "param-materialize: cannot write '" << output << "': parameter "
-                                << global.getSymName() << " lies in it; choose another output";
+      return emitError(module.getLoc()) << "param-materialize: cannot write '" << output << "': parameter "
+                                        << global.getSymName() << " lies in it; choose another output";
   return success();
 }
 
@@ -162,14 +162,14 @@ LogicalResult quantopt::param::materialize(ModuleOp module, const MaterializeOpt
     return failure();
   auto writer = TensorFileWriter::create(options.output);
   if (!writer)
-    return module.emitError(llvm::toString(writer.takeError()));
+    return emitError(module.getLoc(), llvm::toString(writer.takeError()));
   std::vector<SmallVector<Stored>> places = reserveAll(*units, **writer);
   // Transforms are attributes, and a context without threads has no locks around them.
   unsigned threads = module.getContext()->isMultithreadingEnabled() ? options.threads : 1;
   if (llvm::Error error = runAll(*units, places, evaluator, **writer, options, threads))
-    return module.emitError(llvm::toString(std::move(error)));
+    return emitError(module.getLoc(), llvm::toString(std::move(error)));
   if (llvm::Error error = (*writer)->commit())
-    return module.emitError(llvm::toString(std::move(error)));
+    return emitError(module.getLoc(), llvm::toString(std::move(error)));
   replaceByGlobals(module, *units, places, pathInModule(options.output, evaluator.getFolder()));
   return success();
 }

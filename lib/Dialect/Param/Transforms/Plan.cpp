@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Units.h"
-#include "llvm/Support/Format.h"
 #include "llvm/Support/FormatVariadic.h"
 
 namespace quantopt {
@@ -16,6 +15,10 @@ namespace quantopt {
 using namespace mlir;
 using namespace quantopt;
 using namespace quantopt::param;
+
+/// Bytes of weights per second and thread: scaling, two Hadamard transforms and a clip search, measured on SmolLM2 and
+/// an x86 server core. Good for telling seconds from hours.
+static constexpr double bytesPerSecond = 80e6;
 
 static std::string inMegabytes(uint64_t bytes) { return llvm::formatv("{0:f2} MB", bytes / 1e6); }
 
@@ -43,7 +46,8 @@ std::string quantopt::param::planModule(ModuleOp module, const MaterializeOption
   uint64_t memory = std::max(peak, std::min(options.maxMemory, peak * resolveThreads(options)));
   table += formatRow(std::to_string(units->size()) + " units", std::to_string(chunks), inMegabytes(read),
                      inMegabytes(written), inMegabytes(memory));
-  return table;
+  double seconds = read / bytesPerSecond / resolveThreads(options);
+  return table + llvm::formatv("about {0:f0} s on {1} threads\n", seconds, resolveThreads(options)).str();
 }
 
 namespace {

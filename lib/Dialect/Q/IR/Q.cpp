@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quantopt;
@@ -191,6 +192,11 @@ llvm::Expected<SmallVector<Tensor>> QuantizeWeightOp::evaluate(ArrayRef<Tensor> 
   int64_t rows = slice.sizes[0], columns = slice.sizes[1], groups = (*quantizer)->groupsPerRow(columns);
   std::vector<float> weight(operands[0].numElements()), scales(rows * groups);
   llvm::copy(operands[0].data<double>(), weight.begin()); // quantizers work on what an f32 file would hold
+  // Quantizers say so too, but count rows from the slice they are given.
+  if (auto found = llvm::find_if_not(weight, [](float value) { return std::isfinite(value); }); found != weight.end())
+    return llvm::createStringError(
+        "row " + llvm::Twine(slice.offsets[0] + (found - weight.begin()) / columns) +
+        " of the weight holds a NaN or an infinity in f32; quantization needs finite weights");
   Tensor codes(*param::getDType(getCodes().getType().getElementType()), {rows, columns});
   if (llvm::Error error =
           (*quantizer)->quantizeRows(weight, rows, columns, codes.mutableData<int8_t>().data(), scales.data()))
