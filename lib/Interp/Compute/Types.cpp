@@ -23,3 +23,5 @@ double compute::scalarAsDouble(const Tensor &tensor) {
   assert(tensor.numElements() == 1);
   return convert(tensor, DType::F64).data<double>()[0];
 }
+
+Tensor compute::scalar(double value, DType type) { return convert(Tensor::from<double>(DType::F64, {}, {value}), type); }

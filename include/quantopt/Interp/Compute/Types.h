@@ -18,6 +18,9 @@ DType arithmeticType(DType type);
 /// Integer elements as int64, for shapes, axes and indices.
 llvm::SmallVector<int64_t> toIntegers(const Tensor &tensor);
 
+/// A tensor without dimensions.
+Tensor scalar(double value, DType type);
+
 /// The only element of a tensor, as a double.
 double scalarAsDouble(const Tensor &tensor);
 

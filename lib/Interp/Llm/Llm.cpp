@@ -1,0 +1,92 @@
+//===- Llm.cpp - kernels of the llm dialect -----------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Dialect/Llm/IR/Llm.h"
+#include "quantopt/Interp/Compute/Attention.h"
+#include "quantopt/Interp/Compute/Elementwise.h"
+#include "quantopt/Interp/Compute/MatMul.h"
+#include "quantopt/Interp/Compute/Movement.h"
+#include "quantopt/Interp/Compute/Reduction.h"
+#include "quantopt/Interp/KernelContext.h"
+#include "quantopt/Interp/Linear.h"
+#include "quantopt/Interp/RowGather.h"
+
+using namespace quantopt;
+using namespace quantopt::interp;
+
+static llvm::Expected<Tensors> embedding(KernelContext &context) {
+  if (context.isDeferred(1))
+    return single(gatherWeightRows(context, 1, context.operand(0)));
+  return single(compute::gather(context.operand(1), context.operand(0), 0));
+}
+
+static llvm::Expected<Tensors> rmsNorm(KernelContext &context) {
+  double epsilon = llvm::cast<llm::RmsNormOp>(context.op()).getEps().convertToDouble();
+  return single(compute::rmsNorm(context.operand(0), context.operand(1), epsilon, -1));
+}
+
+static llvm::Expected<Tensors> linear(KernelContext &context) {
+  llvm::Expected<Tensor> result = multiplyByWeight(context, context.operand(0), 1, /*inputFirst=*/false);
+  if (!result || !context.has(2))
+    return single(std::move(result));
+  return single(compute::binary(compute::Binary::Add, *result, context.operand(2)));
+}
+
+static llvm::Expected<Tensors> residualAdd(KernelContext &context) {
+  return single(compute::binary(compute::Binary::Add, context.operand(0), context.operand(1)));
+}
+
+static llvm::Expected<Tensors> swiglu(KernelContext &context) {
+  const Tensor &gate = context.operand(0), &up = context.operand(1);
+  if (gate.shape() != up.shape())
+    return compute::makeError("a gate of shape " + compute::toString(gate.shape()) + " does not fit " +
+                              compute::toString(up.shape()));
+  return Tensors{compute::swiglu(gate, up)};
+}
+
+static llvm::Expected<Tensors> splitHeads(KernelContext &context) {
+  const Tensor &x = context.operand(0);
+  auto type = llvm::cast<mlir::RankedTensorType>(context.op()->getResult(0).getType());
+  int64_t heads = type.getDimSize(1), depth = type.getDimSize(3);
+  if (x.rank() != 3 || heads * depth != x.dim(2))
+    return compute::makeError("cannot split " + compute::toString(x.shape()) + " into " + llvm::Twine(heads) +
+                              " heads of " + llvm::Twine(depth));
+  return single(compute::transpose(x.reshaped({x.dim(0), x.dim(1), heads, depth}), {0, 2, 1, 3}));
+}
+
+static llvm::Expected<Tensors> mergeHeads(KernelContext &context) {
+  llvm::Expected<Tensor> rows = compute::transpose(context.operand(0), {0, 2, 1, 3});
+  if (!rows)
+    return rows.takeError();
+  return Tensors{rows->reshaped({rows->dim(0), rows->dim(1), rows->dim(2) * rows->dim(3)})};
+}
+
+static llvm::Expected<Tensors> rope(KernelContext &context) {
+  return single(compute::rope(context.operand(0), context.operand(1), context.operand(2)));
+}
+
+static llvm::Expected<Tensors> kvAppend(KernelContext &context) {
+  return single(compute::concat({context.operand(0), context.operand(1)}, 2));
+}
+
+static llvm::Expected<Tensors> attention(KernelContext &context) {
+  double scale = llvm::cast<llm::AttentionOp>(context.op()).getScale().convertToDouble();
+  return single(
+      compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3), {scale, 0}));
+}
+
+void interp::registerLlmKernels(KernelRegistry &registry) {
+  registry.add<llm::EmbeddingOp>(embedding, {1});
+  registry.add<llm::RmsNormOp>(rmsNorm);
+  registry.add<llm::LinearOp>(linear, {1});
+  registry.add<llm::ResidualAddOp>(residualAdd);
+  registry.add<llm::SwigluOp>(swiglu);
+  registry.add<llm::SplitHeadsOp>(splitHeads);
+  registry.add<llm::MergeHeadsOp>(mergeHeads);
+  registry.add<llm::RopeOp>(rope);
+  registry.add<llm::KvAppendOp>(kvAppend);
+  registry.add<llm::AttentionOp>(attention);
+}

@@ -1,0 +1,118 @@
+//===- Reduction.cpp - ONNX operators that reduce and normalise ---------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Interp/Compute/Reduction.h"
+#include "Kernels.h"
+#include "quantopt/Interp/Compute/Elementwise.h"
+#include "quantopt/Interp/Compute/Movement.h"
+#include "quantopt/Interp/Compute/Types.h"
+
+using namespace quantopt;
+using namespace quantopt::interp;
+using compute::Binary;
+
+static Kernel reduceKernel(compute::Reduce kind) {
+  return [kind](KernelContext &context) -> llvm::Expected<Tensors> {
+    std::optional<llvm::SmallVector<int64_t>> axes = integersOf(context, "axes", 1);
+    onnx::NodeOpInterface node = context.node();
+    if (!axes || axes->empty()) {
+      if (node.getInt("noop_with_empty_axes", 0))
+        return Tensors{context.operand(0)};
+      axes.emplace();
+    }
+    return single(compute::reduce(kind, context.operand(0), *axes, node.getInt("keepdims", 1)));
+  };
+}
+
+static llvm::Expected<Tensors> softmax(KernelContext &context) {
+  return single(compute::softmax(context.operand(0), context.node().getInt("axis", -1)));
+}
+
+/// x / sqrt(mean(x²) + epsilon) · scale. Statistics in f32 for 16-bit types; the result has the scale's type.
+static llvm::Expected<Tensor> rmsNorm(const Tensor &x, const Tensor &scale, float epsilon, int64_t axis) {
+  DType type = scale ? scale.dtype() : x.dtype(), working = compute::arithmeticType(x.dtype());
+  if (working == compute::arithmeticType(type)) {
+    llvm::Expected<Tensor> result =
+        compute::rmsNorm(convert(x, working), scale ? convert(scale, working) : Tensor(), epsilon, axis);
+    return result ? llvm::Expected<Tensor>(convert(*result, type)) : std::move(result);
+  }
+  llvm::Expected<Tensor> normalised = compute::rmsNorm(x, Tensor(), epsilon, axis);
+  if (!normalised)
+    return normalised;
+  return compute::binary(Binary::Mul, convert(*normalised, type), scale);
+}
+
+static llvm::Expected<Tensors> rmsNormalization(KernelContext &context) {
+  onnx::NodeOpInterface node = context.node();
+  float epsilon = node.getFloat("epsilon", 1e-5f);
+  return single(rmsNorm(context.operand(0), context.operand(1), epsilon, node.getInt("axis", -1)));
+}
+
+static llvm::Expected<Tensors> layerNormalization(KernelContext &context) {
+  onnx::NodeOpInterface node = context.node();
+  auto result = compute::layerNorm(context.operand(0), context.operand(1), context.operand(2),
+                                   node.getFloat("epsilon", 1e-5f), node.getInt("axis", -1));
+  if (!result)
+    return result.takeError();
+  return Tensors{result->output, result->mean, result->inverseDeviation};
+}
+
+/// com.microsoft: (input + skip [+ bias]) normalised; the sum is output 3.
+static Kernel skipNormKernel(bool isRms) {
+  return [isRms](KernelContext &context) -> llvm::Expected<Tensors> {
+    unsigned biasAt = isRms ? 3 : 4;
+    llvm::Expected<Tensor> sum = compute::binary(Binary::Add, context.operand(0), context.operand(1));
+    if (sum && context.has(biasAt))
+      sum = compute::binary(Binary::Add, *sum, context.operand(biasAt));
+    if (!sum)
+      return sum.takeError();
+    float epsilon = context.node().getFloat("epsilon", 1e-5f);
+    Tensors results(4);
+    results[3] = *sum;
+    if (isRms) {
+      llvm::Expected<Tensor> output = rmsNorm(*sum, context.operand(2), epsilon, -1);
+      if (!output)
+        return output.takeError();
+      results[0] = *output;
+      return results;
+    }
+    auto norm = compute::layerNorm(*sum, context.operand(2), context.operand(3), epsilon, -1);
+    if (!norm)
+      return norm.takeError();
+    results[0] = norm->output;
+    results[1] = norm->mean;
+    results[2] = norm->inverseDeviation;
+    return results;
+  };
+}
+
+static llvm::Expected<Tensors> lpNormalization(KernelContext &context) {
+  onnx::NodeOpInterface node = context.node();
+  auto kind = node.getInt("p", 2) == 1 ? compute::Reduce::L1 : compute::Reduce::L2;
+  llvm::Expected<Tensor> norm = compute::reduce(kind, context.operand(0), {node.getInt("axis", -1)}, true);
+  return norm ? single(compute::binary(Binary::Div, context.operand(0), *norm)) : norm.takeError();
+}
+
+void interp::registerReductionKernels(KernelRegistry &registry) {
+  using compute::Reduce;
+  for (auto [name, kind] :
+       std::initializer_list<std::pair<const char *, Reduce>>{{"::ReduceSum", Reduce::Sum},
+                                                              {"::ReduceMean", Reduce::Mean},
+                                                              {"::ReduceMax", Reduce::Max},
+                                                              {"::ReduceMin", Reduce::Min},
+                                                              {"::ReduceSumSquare", Reduce::SumSquare},
+                                                              {"::ReduceProd", Reduce::Prod},
+                                                              {"::ReduceL1", Reduce::L1},
+                                                              {"::ReduceL2", Reduce::L2}})
+    registry.addNode(name, reduceKernel(kind));
+  registry.addNode("::Softmax", softmax);
+  registry.addNode("::RMSNormalization", rmsNormalization);
+  registry.addNode("::SimplifiedLayerNormalization", rmsNormalization);
+  registry.addNode("::LayerNormalization", layerNormalization);
+  registry.addNode("::LpNormalization", lpNormalization);
+  registry.addNode("com.microsoft::SkipSimplifiedLayerNormalization", skipNormKernel(true));
+  registry.addNode("com.microsoft::SkipLayerNormalization", skipNormKernel(false));
+}
