@@ -29,6 +29,10 @@ param.global @gamma : tensor<16xf32> from @f [offset = 192000, length = 64]
 param.global @down : tensor<24x16xf32> from @f [offset = 192064, length = 1536]
 param.global @odd : tensor<3001x15xf32> from @f [offset = 193600, length = 180060]
 param.global @half : tensor<16x24xf16> from @f [offset = 373660, length = 768]
+#smooth = #rot.basis<[_, #rot.diagonal<@gamma, 16>]>
+#turned = #rot.basis<[_, #rot.orthogonal<@matrix, 16>]>
+param.global @matrix : tensor<16x16xf32> from @f [offset = 374428, length = 1024]
+param.global @wide : tensor<16x3000xf32> from @f [offset = 375452, length = 192000]
 
 // CHECK-NOT: param.derived
 // CHECK:     param.file @out.bin "out.bin"
@@ -62,4 +66,40 @@ func.func @main() -> (tensor<3000x16xi4, #columns>, tensor<3000x1xf32>, tensor<2
   %5 = param.transpose %half : tensor<16x24xf16> to tensor<24x16xf16>
   return %codes, %scale, %2, %3, %5 : tensor<3000x16xi4, #columns>, tensor<3000x1xf32>, tensor<24x16xf32, #both>,
     tensor<3001x15xi4>, tensor<24x16xf16>
+}
+
+// Units by hand. A transform names its parameter in the type.
+param.derived @smoothed {
+  %0 = param.load @embed : tensor<3000x16xf32>
+  %1 = rot.convert %0 : tensor<3000x16xf32> to tensor<3000x16xf32, #smooth>
+  param.yield %1 : tensor<3000x16xf32, #smooth>
+}
+// A unit of a unit: a parameter has the value that is stored.
+param.derived @turned {
+  %0 = param.load @smoothed : tensor<3000x16xf32, #smooth>
+  %1 = rot.convert %0 : tensor<3000x16xf32, #smooth> to tensor<3000x16xf32>
+  %2 = param.load @gamma : tensor<16xf32>
+  %3 = param.scale %1 by %2 dim 1 : tensor<3000x16xf32>, tensor<16xf32>
+  %4 = rot.convert %3 : tensor<3000x16xf32> to tensor<3000x16xf32, #turned>
+  param.yield %4 : tensor<3000x16xf32, #turned>
+}
+// Rows of a transposed weight are columns of the file.
+param.derived @wide.w4 {
+  %0 = param.load @wide : tensor<16x3000xf32>
+  %1 = param.transpose %0 : tensor<16x3000xf32> to tensor<3000x16xf32>
+  %2, %3 = q.quantize_weight %1 {method = "rtn", options = {bits = 4, clip_steps = 0}}
+    : tensor<3000x16xf32> -> tensor<3000x16xi4>, tensor<3000x1xf32>
+  param.yield %2, %3 : tensor<3000x16xi4>, tensor<3000x1xf32>
+}
+// A value of a unit of several.
+param.derived @restored {
+  %0, %1 = param.load @odd.w4_by_hand : tensor<3001x15xi4>, tensor<3001x1xf32>
+  %2 = q.dequantize %0, %1 {group_size = 0 : i64} : (tensor<3001x15xi4>, tensor<3001x1xf32>) -> tensor<3001x15xf32>
+  param.yield %2 : tensor<3001x15xf32>
+}
+param.derived @odd.w4_by_hand {
+  %0 = param.load @odd : tensor<3001x15xf32>
+  %1, %2 = q.quantize_weight %0 {method = "rtn", options = {bits = 4, clip_steps = 0}}
+    : tensor<3001x15xf32> -> tensor<3001x15xi4>, tensor<3001x1xf32>
+  param.yield %1, %2 : tensor<3001x15xi4>, tensor<3001x1xf32>
 }
