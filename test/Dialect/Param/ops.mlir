@@ -1,0 +1,43 @@
+// RUN: quant-opt %s | quant-opt | FileCheck %s
+// RUN: quant-opt %s --canonicalize | FileCheck %s --check-prefix=FOLD
+
+// CHECK: param.file @f "weights.bin"
+param.file @f "weights.bin"
+// CHECK: param.global @w : tensor<4x8xf32> from @f[offset = 0, length = 128]
+param.global @w : tensor<4x8xf32> from @f [offset = 0, length = 128]
+// Packed: 15 codes are 8 bytes.
+// CHECK: param.global @codes : tensor<3x5xi4> from @f[offset = 128, length = 8]
+param.global @codes : tensor<3x5xi4> from @f [offset = 128, length = 8]
+param.global @g : tensor<8xf32> from @f [offset = 136, length = 32]
+// CHECK: param.derived @w.scaled {
+// CHECK:   param.yield %{{.*}}, %{{.*}} : tensor<4x8xf32>, tensor<8xf32>
+param.derived @w.scaled {
+  %0 = param.load @w : tensor<4x8xf32>
+  %1 = param.load @g : tensor<8xf32>
+  %2 = param.scale %0 by %1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
+  param.yield %2, %1 : tensor<4x8xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: @expressions
+// FOLD-LABEL:  @expressions
+// FOLD-NEXT:   %[[W:.*]]:2 = param.load @w.scaled
+// FOLD-NEXT:   return %[[W]]#0 : tensor<4x8xf32>
+func.func @expressions() -> tensor<4x8xf32> {
+  // CHECK-NEXT: %[[L:.*]]:2 = param.load @w.scaled : tensor<4x8xf32>, tensor<8xf32>
+  %0, %1 = param.load @w.scaled : tensor<4x8xf32>, tensor<8xf32>
+  // CHECK-NEXT: %[[A:.*]] = param.scale %[[L]]#0 by %[[L]]#1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
+  %2 = param.scale %0 by %1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
+  // CHECK-NEXT: %[[B:.*]] = param.scale %[[A]] inverse by %[[L]]#1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
+  %3 = param.scale %2 inverse by %1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
+  // CHECK-NEXT: param.transpose %[[B]] : tensor<4x8xf32> to tensor<8x4xf32>
+  %4 = param.transpose %3 : tensor<4x8xf32> to tensor<8x4xf32>
+  %5 = param.transpose %4 : tensor<8x4xf32> to tensor<4x8xf32>
+  return %5 : tensor<4x8xf32>
+}
+
+// Bases move with their dimensions.
+// CHECK-LABEL: @transposed_basis
+func.func @transposed_basis(%0: tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>) -> tensor<8x4xf32, #rot.basis<[#rot.hadamard<8>, _]>> {
+  %1 = param.transpose %0 : tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<8x4xf32, #rot.basis<[#rot.hadamard<8>, _]>>
+  return %1 : tensor<8x4xf32, #rot.basis<[#rot.hadamard<8>, _]>>
+}
