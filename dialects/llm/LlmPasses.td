@@ -67,4 +67,107 @@ def RotInsertPass : Llm_Pass<"rot-insert"> {
     ListOption<"sites", "sites", "std::string", "Which sites: R1, R2, R3, R4 (default: all four)">,
     Option<"seed", "seed", "int64_t", "7", "Seed of the signs of R1; 0: no signs">];
 }
+
+def RotAbsorbPass : Llm_Pass<"rot-absorb"> {
+  let summary = "Move conversions of values into weights";
+  let description = [{
+    For conversions written by hand; `rot-insert` leaves none behind that could be absorbed. A conversion that leaves a
+    basis moves into its readers, one that enters a basis into its writer, wherever all else that is tied to the dimension
+    are weights. Nothing moves the other way: that would undo the online rotation of R4 by rotating its weight back.
+
+    Example:
+    ```mlir
+    %0 = rot.convert %x : tensor<?x8xf32, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<?x8xf32>
+    %y = llm.linear %0, %w : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+    // becomes
+    %0 = rot.convert %w : tensor<4x8xf32> to tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>
+    %y = llm.linear %x, %0
+      : (tensor<?x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>, tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>)
+      -> tensor<?x4xf32>
+    ```
+  }];
+}
+
+class Llm_LinearPass<string argument> : Llm_Pass<argument> {
+  list<Option> linearOptions = [
+    ListOption<"skip", "skip", "std::string",
+               "Linears to leave alone: patterns with * and ? for the name of the node or for llm.role">,
+    Option<"includeHead", "include-head", "bool", "false",
+           "Also linears from which no other linear is reached: the head, which gives the logits">];
+}
+
+def QWeightsPass : Llm_LinearPass<"q-weights"> {
+  let summary = "Quantize the weights of linears";
+  let description = [{
+    Every `llm.linear` over a weight expression reads the dequantized codes of its weight: the weight-only form.
+    `q-activations` makes a linear of integers of it. The head stays as it is unless `include-head` is set.
+
+    The codes of method "rtn" are symmetric, with one scale per output channel and group. The scale is the clipping ratio
+    of 1, 0.99, ..., `steps` of them, that gives the least sum of |error|^`norm`.
+
+    Example:
+    ```mlir
+    %y = llm.linear %x, %w : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+    // becomes
+    %codes, %scale = q.quantize_weight %w
+      {method = "rtn", options = {bits = 4 : i64, clip_norm = 2.4 : f64, clip_steps = 80 : i64, group_size = 0 : i64}}
+      : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+    %0 = q.dequantize %codes, %scale {group_size = 0 : i64} : (tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<4x8xf32>
+    %y = llm.linear %x, %0 : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"bits", "bits", "int64_t", "4", "Bits per weight, 2 to 8; 16: leave weights alone">,
+    Option<"groupSize", "group-size", "int64_t", "0", "Inputs that share a scale; 0: all of an output channel">,
+    Option<"method", "method", "std::string", [{"rtn"}], "Name of a quantizer">,
+    Option<"steps", "steps", "int64_t", "80", "Clipping ratios tried; 0: no clipping">,
+    Option<"norm", "norm", "double", "2.4", "Exponent of the error that the clipping ratio minimises">] # linearOptions;
+}
+
+def QActivationsPass : Llm_LinearPass<"q-activations"> {
+  let summary = "Quantize what linears read";
+  let description = [{
+    Codes are symmetric, one scale per token and group, found while the model runs: clip·absmax/(2^(bits-1) - 1). A linear
+    over a quantized weight becomes a `q.linear`; over any other weight it reads the dequantized codes. Linears that read
+    one value share its codes.
+
+    Example:
+    ```mlir
+    %0 = q.dequantize %w, %ws {group_size = 0 : i64} : (tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<4x8xf32>
+    %y = llm.linear %x, %0 : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
+    // becomes
+    %codes, %scale = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64}
+      : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+    %y = q.linear %codes, %scale, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64}
+      : (tensor<?x8xi4>, tensor<?x1xf32>, tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<?x4xf32>
+    ```
+  }];
+  let options = [
+    Option<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave activations alone">,
+    Option<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a token">,
+    Option<"clip", "clip", "double", "0.9", "Share of the range that the codes cover">] # linearOptions;
+}
+
+def QKvCachePass : Llm_Pass<"q-kv-cache"> {
+  let summary = "Quantize the keys and values that enter the cache";
+  let description = [{
+    Codes are asymmetric, one scale and zero point per token, head and group. New rows are quantized before they are
+    appended, and never again: the cache holds the values of their codes, and attention reads those.
+
+    Example:
+    ```mlir
+    %k = llm.kv_append %past, %rows : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32>
+    // becomes
+    %codes, %scale, %zero = q.quantize_dynamic %rows {bits = 4 : i64, clip = 0.95 : f64, group_size = 0 : i64}
+      : tensor<?x3x?x64xf32> -> (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>)
+    %0 = q.dequantize %codes, %scale zero %zero {group_size = 0 : i64}
+      : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>
+    %k = llm.kv_append %past, %0 : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32>
+    ```
+  }];
+  let options = [
+    Option<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave the cache alone">,
+    Option<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
+    Option<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">];
+}
 #endif

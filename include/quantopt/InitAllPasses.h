@@ -10,14 +10,17 @@
 #include "mlir/Transforms/Passes.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
+#include "quantopt/Pipelines/Pipelines.h"
 
 namespace quantopt {
 
-/// Registers the project's passes and MLIR's general ones (canonicalize, cse, symbol-dce, inline, ...).
+/// Registers the project's passes, its named pipelines, and MLIR's general ones (canonicalize, cse, symbol-dce, inline,
+/// ...).
 inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerLlmPasses();
   registerParamPasses();
+  registerPipelines();
 }
 
 } // namespace quantopt

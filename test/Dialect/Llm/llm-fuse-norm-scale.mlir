@@ -51,10 +51,10 @@ param.global @w : tensor<4x8xf32> from @f [offset = 32, length = 128]
 func.func @other_reader(%x: tensor<?x8xf32>) -> (tensor<?x4xf32>, tensor<?x8xf32>) {
   %g = param.load @g : tensor<8xf32>
   %w = param.load @w : tensor<4x8xf32>
-  // expected-remark@unknown {{(node "/model/norm/Mul") keeps its scale: math.exp (node "/model/Exp") reads the norm and is not a linear over a weight}}
+  // expected-remark@unknown {{(node "/model/norm/Mul") keeps its scale: onnx.Sigmoid (node "/model/Sigmoid") reads the norm and is not a linear over a weight}}
   %n = llm.rms_norm %x scale %g : tensor<8xf32> {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32> loc("/model/norm/Mul")
   %y = llm.linear %n, %w : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
-  %z = math.exp %n : tensor<?x8xf32> loc("/model/Exp")
+  %z = onnx.Sigmoid(%n) node "/model/Sigmoid" outputs ["exp"] : (tensor<?x8xf32>) -> tensor<?x8xf32> loc("/model/Sigmoid")
   return %y, %z : tensor<?x4xf32>, tensor<?x8xf32>
 }
 

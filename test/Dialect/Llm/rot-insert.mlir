@@ -38,13 +38,13 @@ param.global @e : tensor<100x8xf32> from @f [offset = 0, length = 3200]
 // CHECK-LABEL: @unknown
 // CHECK: %[[X:.*]] = llm.embedding
 // CHECK-NEXT: %[[X0:.*]] = rot.convert %[[X]] : tensor<?x8xf32, #rot.basis<[_, #had8_7]>> to tensor<?x8xf32>
-// CHECK: %[[Y:.*]] = math.exp %[[X0]]
+// CHECK: %[[Y:.*]] = onnx.Sigmoid(%[[X0]])
 // CHECK: return %[[X0]], %[[Y]]
 func.func @unknown(%ids: tensor<?xi64>) -> (tensor<?x8xf32>, tensor<?x8xf32>) attributes {rot.strict} {
   %e = param.load @e : tensor<100x8xf32>
   %x = llm.embedding %ids, %e : (tensor<?xi64>, tensor<100x8xf32>) -> tensor<?x8xf32>
-  // expected-warning@unknown {{'math.exp' op (node "/model/Exp") reads the residual stream (R1) in the standard basis: it is converted while the model runs}}
-  %z = math.exp %x : tensor<?x8xf32> loc("/model/Exp")
+  // expected-warning@unknown {{'onnx.Sigmoid' op (node "/model/Sigmoid") reads the residual stream (R1) in the standard basis: it is converted while the model runs}}
+  %z = onnx.Sigmoid(%x) node "/model/Sigmoid" outputs ["exp"] : (tensor<?x8xf32>) -> tensor<?x8xf32> loc("/model/Sigmoid")
   // expected-warning@+1 {{'func.return' op reads the residual stream (R1) in the standard basis}}
   return %x, %z : tensor<?x8xf32>, tensor<?x8xf32>
 }

@@ -19,6 +19,8 @@ namespace quantopt::llm {
 
 /// Marks an argument or a result of a function as state of the model: StringAttr, equal for past and present.
 inline constexpr ::llvm::StringLiteral stateAttrName = "llm.state";
+/// Says which layer of the decoder an op is: StringAttr, "layers.0.q_proj". Names of derived weights come from it.
+inline constexpr ::llvm::StringLiteral roleAttrName = "llm.role";
 
 } // namespace quantopt::llm
 

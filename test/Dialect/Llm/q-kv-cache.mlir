@@ -1,0 +1,29 @@
+// RUN: quant-opt %s --q-kv-cache --split-input-file --verify-diagnostics | FileCheck %s
+// RUN: quant-opt %s --q-kv-cache="bits=8 group-size=4 clip=1" --split-input-file | FileCheck %s --check-prefix=GROUPS
+// RUN: quant-opt %s --q-kv-cache="bits=16" --split-input-file | FileCheck %s --check-prefix=LEAVE
+// RUN: quant-opt %s --q-kv-cache --q-kv-cache --split-input-file -o %t.twice
+// RUN: quant-opt %s --q-kv-cache --split-input-file -o %t.once
+// RUN: diff %t.once %t.twice
+
+#H = #rot.hadamard<8>
+#B = #rot.basis<[_, _, _, #H]>
+
+// New rows are quantized in the basis that the cache has, and the cache holds the values of their codes.
+// CHECK-LABEL: @append
+func.func @append(%past: tensor<?x3x?x8xf32, #B> {llm.state = "k"}, %rows: tensor<?x3x?x8xf32, #B>) -> (tensor<?x3x?x8xf32, #B> {llm.state = "k"}) {
+  // CHECK: %[[C:.*]], %[[S:.*]], %[[Z:.*]] = q.quantize_dynamic %arg1 {bits = 4 : i64, clip = 0.94999999999999996 : f64, group_size = 0 : i64} : {{.*}} -> (tensor<?x3x?x8xui4, #rot.basis<[_, _, _, #had8_0]>>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>)
+  // CHECK: %[[R:.*]] = q.dequantize %[[C]], %[[S]] zero %[[Z]] {group_size = 0 : i64}
+  // CHECK: %[[K:.*]] = llm.kv_append %arg0, %[[R]]
+  // CHECK: return %[[K]]
+  // GROUPS: clip = 1.000000e+00 : f64, group_size = 4 : i64} : {{.*}} -> (tensor<?x3x?x8xui8, {{.*}}>, tensor<?x3x?x2xf32>, tensor<?x3x?x2xui8>)
+  // LEAVE-NOT: q.quantize_dynamic
+  %k = llm.kv_append %past, %rows : (tensor<?x3x?x8xf32, #B>, tensor<?x3x?x8xf32, #B>) -> tensor<?x3x?x8xf32, #B>
+  return %k : tensor<?x3x?x8xf32, #B>
+}
+
+// -----
+// expected-warning@+1 {{has attention but no cache: there is nothing for q-kv-cache to quantize}}
+func.func @no_cache(%q: tensor<?x3x?x8xf32>, %k: tensor<?x3x?x8xf32>) -> tensor<?x3x?x8xf32> {
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x3x?x8xf32>, tensor<?x3x?x8xf32>, tensor<?x3x?x8xf32>) -> tensor<?x3x?x8xf32>
+  return %a : tensor<?x3x?x8xf32>
+}
