@@ -14,7 +14,6 @@
 using namespace mlir;
 using namespace quantopt;
 using namespace quantopt::param;
-using llvm::Error;
 using llvm::Expected;
 
 std::string quantopt::param::getSourceFolder(ModuleOp module) {
