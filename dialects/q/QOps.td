@@ -83,4 +83,26 @@ def Q_LinearOp : Q_Op<"linear"> {
     $input `,` $input_scale `,` $weight `,` $weight_scale (`bias` $bias^)? attr-dict `:` functional-type(operands, results)
   }];
 }
+def Q_PackOp : Q_Op<"pack", [
+    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole", "getResultRole"]>]> {
+  let summary = "Codes and scales of a weight in the order that a kernel reads";
+  let description = [{
+    | layout | codes [out, in] become | scales [out, groups] become |
+    |---|---|---|
+    | `in_out` (MatMul of ONNX) | codes [in, out] | [out] of one group, [groups, out] of several |
+    | `matmul_nbits` (com.microsoft::MatMulNBits) | bytes [out, blocks, block bytes] | the same |
+
+    A block of `matmul_nbits` has as many codes as share a scale, `group_size`; the first lies in the low bits, code c is
+    stored as c + 2^(bits-1), and the last block is filled with codes of 0.
+
+    Example:
+    ```mlir
+    %p, %s = q.pack %codes, %scale {layout = "matmul_nbits", group_size = 32 : i64}
+      : (tensor<1536x576xi4>, tensor<1536x18xf32>) -> (tensor<1536x18x16xui8>, tensor<1536x18xf32>)
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$codes, AnyRankedTensor:$scale, StrAttr:$layout, I64Attr:$group_size);
+  let results = (outs AnyRankedTensor:$packed, AnyRankedTensor:$packed_scale);
+  let assemblyFormat = "$codes `,` $scale attr-dict `:` functional-type(operands, results)";
+}
 #endif

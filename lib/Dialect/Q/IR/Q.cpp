@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include "quantopt/Numerics/WeightLayout.h"
 #include <cmath>
 
 using namespace mlir;
@@ -68,6 +69,11 @@ SmallVector<BasisTie> LinearOp::getBasisTies() {
   if (getBias())
     out.slots.push_back({getBias(), 0});
   return {{Accepts::Any, {{getInput(), lastDim(getInput())}, {getWeight(), 1, 1, /*isDual=*/true}}}, out};
+}
+
+/// Packed codes have no basis: whoever reads them knows that of the codes.
+SmallVector<BasisTie> PackOp::getBasisTies() {
+  return {{Accepts::Any, {{getCodes(), 0}}}, {Accepts::Any, {{getCodes(), 1}}}};
 }
 
 //===----------------------------------------------------------------------------===//
@@ -162,6 +168,37 @@ LogicalResult LinearOp::verify() {
   return success();
 }
 
+LogicalResult PackOp::verify() {
+  auto codes = getCodes().getType(), packed = getPacked().getType();
+  auto integer = dyn_cast<IntegerType>(codes.getElementType());
+  if (codes.getRank() != 2 || !codes.hasStaticShape() || !integer || integer.isUnsigned()) // C5
+    return emitOpError() << "expected a matrix of i4 or i8 codes, got " << codes;
+  if (failed(verifyGranularity(*this, codes, codes, {}, getScale().getType(), getGroupSize())))
+    return failure();
+  int64_t out = codes.getDimSize(0), in = codes.getDimSize(1), groups = getScale().getType().getDimSize(1);
+  SmallVector<int64_t> shape, scaleShape;
+  Type element = integer;
+  if (getLayout() == numerics::inOutLayout) {
+    shape = {in, out};
+    scaleShape = groups == 1 ? SmallVector<int64_t>{out} : SmallVector<int64_t>{groups, out};
+  } else if (getLayout() == numerics::matMulNBitsLayout) {
+    if (getGroupSize() < 2 || getGroupSize() % 2) // C5
+      return emitOpError() << "expected groups of an even size, got " << int64_t(getGroupSize());
+    shape = {out, groups, int64_t(getGroupSize()) * integer.getWidth() / 8};
+    scaleShape = {out, groups};
+    element = IntegerType::get(getContext(), 8, IntegerType::Unsigned);
+  } else {
+    return emitOpError() << "expected layout \"" << numerics::inOutLayout << "\" or \"" << numerics::matMulNBitsLayout
+                         << "\", got " << getLayoutAttr(); // C5
+  }
+  auto expected = RankedTensorType::get(shape, element);
+  if (packed.getShape() != expected.getShape() || packed.getElementType() != element ||
+      getPackedScale().getType().getShape() != ArrayRef<int64_t>(scaleShape)) // C5
+    return emitOpError() << "expected " << expected << " and its scales, got " << packed << " and "
+                         << getPackedScale().getType();
+  return success();
+}
+
 //===----------------------------------------------------------------------------===//
 // Weight expressions
 //===----------------------------------------------------------------------------===//
@@ -176,6 +213,12 @@ std::string QuantizeWeightOp::getRole() {
 }
 std::string QuantizeWeightOp::getResultRole(unsigned number) { return number ? "scale" : "codes"; }
 std::string DequantizeOp::getRole() { return "dequantized"; }
+/// Order does not change what a weight is: its name is that of the quantizer.
+std::string PackOp::getRole() {
+  auto quantizer = getCodes().getDefiningOp<QuantizeWeightOp>();
+  return quantizer ? quantizer.getRole() : "packed";
+}
+std::string PackOp::getResultRole(unsigned number) { return number ? "scale" : "codes"; }
 
 /// A row is quantized as a whole, whatever part of it is wanted.
 SmallVector<TensorSlice> QuantizeWeightOp::getOperandSlices(TensorSlice &result) {
@@ -233,4 +276,34 @@ llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> oper
     out[i] = code * scale[group];
   }
   return SmallVector<Tensor>{result};
+}
+
+/// matmul_nbits packs row by row; rows of in_out are columns of what is quantized, and so need all of it.
+SmallVector<TensorSlice> PackOp::getOperandSlices(TensorSlice &result) {
+  ArrayRef<int64_t> codes = getCodes().getType().getShape(), scale = getScale().getType().getShape();
+  ArrayRef<int64_t> packed = getPacked().getType().getShape();
+  if (getLayout() == numerics::inOutLayout) {
+    result = TensorSlice::whole(packed);
+    return {TensorSlice::whole(codes), TensorSlice::whole(scale)};
+  }
+  int64_t begin = result.offsets[0], count = result.sizes[0];
+  result = TensorSlice::rows(packed, begin, count);
+  return {TensorSlice::rows(codes, begin, count), TensorSlice::rows(scale, begin, count)};
+}
+
+llvm::Expected<SmallVector<Tensor>> PackOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
+                                                     rot::ParameterReader) {
+  const Tensor &codes = operands[0], &scale = operands[1];
+  int64_t rows = codes.dim(0), columns = codes.dim(1);
+  if (getLayout() == numerics::matMulNBitsLayout) {
+    Tensor packed(DType::U8, slice.sizes);
+    unsigned bits = getCodes().getType().getElementTypeBitWidth();
+    numerics::packMatMulNBits(codes.data<int8_t>().data(), rows, columns, bits, getGroupSize(),
+                              packed.mutableData<uint8_t>().data());
+    return SmallVector<Tensor>{packed, scale};
+  }
+  Tensor packed(codes.dtype(), {columns, rows}), packedScale(scale.dtype(), getPackedScale().getType().getShape());
+  numerics::transpose(codes.data<int8_t>().data(), rows, columns, packed.mutableData<int8_t>().data());
+  numerics::transpose(scale.data<double>().data(), rows, scale.dim(1), packedScale.mutableData<double>().data());
+  return SmallVector<Tensor>{packed, packedScale};
 }

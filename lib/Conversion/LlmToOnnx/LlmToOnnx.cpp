@@ -1,0 +1,159 @@
+//===- LlmToOnnx.cpp - layers and quantized values as standard ONNX nodes -----------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Conversion/LlmToOnnx/LlmToOnnx.h"
+#include "Lowering.h"
+#include "ModelAttributes.h"
+#include "mlir/Pass/Pass.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+//===----------------------------------------------------------------------------===//
+// One function
+//===----------------------------------------------------------------------------===//
+
+/// Whether an op stays in the function as (part of) a weight expression.
+static bool isWeightOp(Operation *op) {
+  return isa<param::LoadOp>(op) ||
+         (isa<param::WeightOpInterface>(op) && llvm::all_of(op->getOperands(), param::isWeightExpression));
+}
+
+LogicalResult Lowering::lowerOp(Operation *op) {
+  builder.enter(op);
+  if (auto quantize = dyn_cast<q::QuantizeDynamicOp>(op))
+    return lower(quantize);
+  Value value = llvm::TypeSwitch<Operation *, Value>(op)
+                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::ResidualAddOp, llm::SwigluOp,
+                          llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp, llm::KvAppendOp, llm::AttentionOp,
+                          q::LinearOp, q::DequantizeOp, rot::ConvertOp>([&](auto typed) { return lower(typed); })
+                    .Default([&](Operation *other) {
+                      other->emitOpError() << nodePrefix(other) << "has no ONNX form";
+                      return Value();
+                    });
+  if (!value)
+    return failure();
+  map.map(op->getResult(0), value);
+  return success();
+}
+
+LogicalResult Lowering::run() {
+  SmallVector<Operation *> lowered;
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (isa<onnx::NodeOpInterface, onnx::NoValueOp, func::ReturnOp>(op) || isWeightOp(&op)) {
+      for (OpOperand &operand : op.getOpOperands())
+        operand.set(get(operand.get()));
+      continue;
+    }
+    if (failed(lowerOp(&op)))
+      return failure();
+    lowered.push_back(&op);
+  }
+  for (Operation *op : llvm::reverse(lowered))
+    op->erase();
+  // Weight expressions that only the old ops read.
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
+    if (isWeightOp(&op) && op.use_empty())
+      op.erase();
+  finishSignature();
+  nameResults();
+  return success();
+}
+
+/// Arguments and results have no basis in ONNX; the metadata says which they are in.
+void Lowering::finishSignature() {
+  auto plain = [](Type type) -> Type {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor ? RankedTensorType::get(tensor.getShape(), tensor.getElementType()) : type;
+  };
+  for (BlockArgument argument : function.getArguments())
+    argument.setType(plain(argument.getType()));
+  FunctionType type = function.getFunctionType();
+  function.setType(FunctionType::get(function.getContext(), llvm::map_to_vector(type.getInputs(), plain),
+                                     llvm::map_to_vector(type.getResults(), plain)));
+  function->removeAttr("rot.strict");
+}
+
+/// Gives the nodes behind the function's results the names of the graph's outputs. A result that another result or an
+/// input is already, or that is a weight, gets an Identity.
+void Lowering::nameResults() {
+  Operation *terminator = function.getBody().front().getTerminator();
+  DenseSet<Value> named;
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    auto name = function.getResultAttrOfType<StringAttr>(operand.getOperandNumber(), onnx::OnnxDialect::nameAttrName);
+    if (!name)
+      continue;
+    auto node = operand.get().getDefiningOp<onnx::NodeOpInterface>();
+    if (!node || node->hasAttr("onnx.initializer") || !named.insert(operand.get()).second) {
+      builder.enter(terminator);
+      operand.set(builder.like("::Identity", "identity", operand.get()));
+      node = operand.get().getDefiningOp<onnx::NodeOpInterface>();
+    }
+    SmallVector<Attribute> names(node.getOutputNames().getValue());
+    names.resize(node->getNumResults(), builder.getStringAttr(""));
+    names[cast<OpResult>(operand.get()).getResultNumber()] = name;
+    node.setOutputNames(builder.getArrayAttr(names));
+  }
+}
+
+//===----------------------------------------------------------------------------===//
+// The module
+//===----------------------------------------------------------------------------===//
+
+/// Records the bases of a function's state in the model's metadata.
+static void recordStateBases(func::FuncOp function) {
+  for (BlockArgument argument : function.getArguments()) {
+    auto state = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), llm::stateAttrName);
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!state || !type)
+      continue;
+    std::string basis = "standard";
+    if (auto transform = rot::getBasis(type, type.getRank() - 1)) {
+      basis.clear();
+      llvm::raw_string_ostream(basis) << transform;
+    }
+    setModelMetadata(function->getParentOfType<ModuleOp>(), ("quantopt.state." + state.getValue()).str(), basis);
+  }
+}
+
+LogicalResult quantopt::convertLlmToOnnx(ModuleOp module, const LlmToOnnxOptions &options) {
+  SmallVector<func::FuncOp> functions;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (!function.isExternal() && !function->hasAttr(onnx::OnnxDialect::functionAttrName))
+      functions.push_back(function);
+  for (func::FuncOp function : functions) {
+    recordStateBases(function);
+    if (failed(Lowering(function, options).run()))
+      return failure();
+  }
+  return convertOpset(module);
+}
+
+namespace {
+struct LlmToOnnxPass : PassWrapper<LlmToOnnxPass, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LlmToOnnxPass)
+  LlmToOnnxPass() = default;
+  LlmToOnnxPass(const LlmToOnnxPass &other) : PassWrapper(other) {}
+
+  StringRef getArgument() const final { return "llm-to-onnx"; }
+  StringRef getDescription() const final { return "Rewrite llm, q and online rot.convert ops as nodes of opset 21"; }
+  void getDependentDialects(DialectRegistry &registry) const final {
+    registry.insert<onnx::OnnxDialect, param::ParamDialect, q::QDialect>();
+  }
+  void runOnOperation() final {
+    LlmToOnnxOptions options;
+    options.accuracyLevel = accuracyLevel;
+    if (failed(convertLlmToOnnx(getOperation(), options)))
+      signalPassFailure();
+  }
+
+  Option<int64_t> accuracyLevel{*this, "accuracy-level", llvm::cl::init(0),
+                                llvm::cl::desc("accuracy_level of MatMulNBits nodes (0: f32, 4: 8-bit activations)")};
+};
+} // namespace
+
+void quantopt::registerLlmToOnnxPass() { PassRegistration<LlmToOnnxPass>(); }
