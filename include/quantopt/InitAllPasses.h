@@ -8,6 +8,7 @@
 #define QUANTOPT_INITALLPASSES_H
 
 #include "mlir/Transforms/Passes.h"
+#include "quantopt/Conversion/LlmToOnnx/LlmToOnnx.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
@@ -19,6 +20,7 @@ namespace quantopt {
 inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerLlmPasses();
+  registerLlmToOnnxPass();
   registerParamPasses();
   registerPipelines();
 }

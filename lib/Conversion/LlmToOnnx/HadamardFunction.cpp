@@ -34,11 +34,11 @@ void quantopt::addHadamardFunction(ModuleOp module) {
   for (auto [i, name] : llvm::enumerate(inputs))
     function.setArgAttr(i, onnx::OnnxDialect::nameAttrName, named(name));
   function.setResultAttr(0, onnx::OnnxDialect::nameAttrName, named("Y"));
-  function->setAttr(
-      onnx::OnnxDialect::functionAttrName,
-      builder.getDictionaryAttr({{"domain", named("quantopt")},
-                                 {"name", named("HadamardTransform")},
-                                 {"opset_imports", builder.getDictionaryAttr({{"", builder.getI64IntegerAttr(21)}})}}));
+  function->setAttr(onnx::OnnxDialect::functionAttrName,
+                    builder.getDictionaryAttr(
+                        {{"domain", named("quantopt")},
+                         {"name", named("HadamardTransform")},
+                         {"opset_imports", builder.getDictionaryAttr({{"ai.onnx", builder.getI64IntegerAttr(21)}})}}));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   Value x = body->getArgument(0), slow = body->getArgument(1), fast = body->getArgument(2),

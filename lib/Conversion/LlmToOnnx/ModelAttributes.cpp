@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace quantopt;
 
 static constexpr llvm::StringLiteral opsetImports = "opset_imports", irVersionName = "ir_version",
-                                     metadataName = "metadata";
+                                     metadataName = "metadata_props", standardDomain = "ai.onnx";
 
 static NamedAttrList getModel(ModuleOp module) {
   return NamedAttrList(module->getAttrOfType<DictionaryAttr>(onnx::OnnxDialect::modelAttrName));
@@ -25,16 +25,16 @@ static void setModel(ModuleOp module, NamedAttrList &model) {
 }
 
 std::optional<int64_t> quantopt::getModelOpset(ModuleOp module) {
-  auto opset = dyn_cast_or_null<IntegerAttr>(getEntry(getModel(module), opsetImports).get(""));
+  auto opset = dyn_cast_or_null<IntegerAttr>(getEntry(getModel(module), opsetImports).get(standardDomain));
   return opset ? std::optional<int64_t>(opset.getInt()) : std::nullopt;
 }
 
 void quantopt::setModelVersions(ModuleOp module, int64_t opset, int64_t irVersion) {
   Builder builder(module.getContext());
   NamedAttrList model = getModel(module), imports = getEntry(model, opsetImports);
-  imports.set("", builder.getI64IntegerAttr(opset));
+  imports.set(standardDomain, builder.getI64IntegerAttr(opset));
   module.walk([&](onnx::NodeOpInterface node) {
-    if (!imports.get(node.getDomain()))
+    if (!node.getDomain().empty() && !imports.get(node.getDomain()))
       imports.set(node.getDomain(), builder.getI64IntegerAttr(1));
   });
   model.set(opsetImports, imports.getDictionary(module.getContext()));
