@@ -12,6 +12,7 @@
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
+#include "quantopt/Target/Onnx/Passes.h"
 
 namespace quantopt {
 
@@ -21,6 +22,7 @@ inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerLlmPasses();
   registerLlmToOnnxPass();
+  registerOnnxTargetPasses();
   registerParamPasses();
   registerPipelines();
 }

@@ -43,7 +43,8 @@ static void collectCaptures(const ::onnx::GraphProto &graph, std::vector<llvm::S
     for (const std::string &output : node.output())
       defined.insert(output);
   auto use = [&](const std::string &name) {
-    bool isOuter = !name.empty() && none_of(scopes, [&](const llvm::StringSet<> &scope) { return scope.contains(name); });
+    bool isOuter =
+        !name.empty() && none_of(scopes, [&](const llvm::StringSet<> &scope) { return scope.contains(name); });
     if (isOuter && seen.insert(name).second)
       names.push_back(name);
   };
@@ -73,6 +74,19 @@ std::vector<std::string> quantopt::capturesOf(const ::onnx::NodeProto &node) {
   llvm::StringSet<> seen;
   collectCaptures(node, scopes, names, seen);
   return names;
+}
+
+Expected<DictionaryAttr> quantopt::constantInitializerValue(const TensorSkeleton &tensor, const Source &source,
+                                                            MLIRContext *context) {
+  NodeSkeleton node;
+  node.proto.set_op_type("Constant");
+  ::onnx::AttributeProto &value = *node.proto.add_attribute();
+  value.set_name("value");
+  value.set_type(::onnx::AttributeProto::TENSOR);
+  *value.mutable_t() = tensor.proto;
+  if (tensor.payload)
+    value.mutable_t()->set_raw_data(source.bytes(*tensor.payload).str());
+  return importAttributes(node, context, [](const ::onnx::TensorProto &, Span) { return Attribute(); });
 }
 
 //===----------------------------------------------------------------------------===//

@@ -20,6 +20,10 @@ std::string qualifiedTypeOf(const ::onnx::NodeProto &node);
 /// Names that the node's subgraphs read from outside, in order of first use.
 std::vector<std::string> capturesOf(const ::onnx::NodeProto &node);
 
+/// The attributes of the onnx.Constant that stands for an initializer that is no range of bytes (constraint C4).
+llvm::Expected<mlir::DictionaryAttr> constantInitializerValue(const TensorSkeleton &tensor, const Source &source,
+                                                              mlir::MLIRContext *context);
+
 /// The module attribute `onnx.model`.
 llvm::Expected<mlir::DictionaryAttr> modelAttributeOf(const Source &source, mlir::MLIRContext *context);
 

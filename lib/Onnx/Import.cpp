@@ -253,15 +253,7 @@ LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
 
 LogicalResult Importer::createConstantInitializer(const TensorSkeleton &tensor) {
   StringRef name = tensor.proto.name();
-  NodeSkeleton node;
-  node.proto.set_op_type("Constant");
-  ::onnx::AttributeProto &value = *node.proto.add_attribute();
-  value.set_name("value");
-  value.set_type(::onnx::AttributeProto::TENSOR);
-  *value.mutable_t() = tensor.proto;
-  if (tensor.payload)
-    value.mutable_t()->set_raw_data(source.bytes(*tensor.payload).str());
-  auto attributes = importAttributes(node, &context, [](const TensorProto &, Span) { return Attribute(); });
+  auto attributes = constantInitializerValue(tensor, source, &context);
   if (!attributes)
     return error("initializer '" + name + "': " + toString(attributes.takeError()));
   auto type = importTensorType(tensor.proto, &context);
