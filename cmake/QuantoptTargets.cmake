@@ -23,10 +23,11 @@ function(quantopt_add_library name)
   endif()
 endfunction()
 
-# quantopt_add_tool(NAME [LIBS target...]): a program of the files NAME.cpp and NAME/*.cpp.
+# quantopt_add_tool(NAME [LIBS target...]): a program of the folder's *.cpp files.
 function(quantopt_add_tool name)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
-  add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/${name}.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} LLVM)
   add_dependencies(${name} QuantoptDialectHeaders)
   install(TARGETS ${name} RUNTIME DESTINATION bin)

@@ -129,7 +129,7 @@ llvm::Error Interpreter::check() {
     if (found.second > 1)
       message += " and " + std::to_string(found.second - 1) + " more";
   }
-  return llvm::createStringError(message);
+  return unsupported(message);
 }
 
 const Interpreter::Plan &Interpreter::planOf(mlir::func::FuncOp function) {
@@ -155,7 +155,9 @@ const Interpreter::Plan &Interpreter::planOf(mlir::func::FuncOp function) {
 //===----------------------------------------------------------------------------===//
 
 static llvm::Error inOp(Operation *op, llvm::Error error) {
-  return llvm::createStringError(onnx::describeNode(op) + ": " + llvm::toString(std::move(error)));
+  bool isUnsupported = error.isA<UnsupportedError>();
+  std::string message = onnx::describeNode(op) + ": " + llvm::toString(std::move(error));
+  return isUnsupported ? unsupported(message) : llvm::createStringError(message);
 }
 
 /// Reads a deferred weight.
@@ -302,7 +304,11 @@ llvm::Expected<llvm::SmallVector<Tensor>> Interpreter::run(llvm::ArrayRef<Tensor
 
 llvm::Expected<Tensors> Interpreter::runOp(Operation *op, llvm::ArrayRef<Tensor> operands) {
   llvm::SmallVector<Slot> slots;
-  for (const Tensor &operand : operands) {
+  for (auto [value, operand] : llvm::zip(op->getOperands(), operands)) {
+    if (!operand && param::isWeightExpression(value)) {
+      slots.push_back({Tensor(), WeightView{value}});
+      continue;
+    }
     bool widens = operand && options.precision == Precision::F64 && isFloat(operand.dtype());
     slots.push_back({widens ? convert(operand, DType::F64) : operand, std::nullopt});
   }

@@ -45,7 +45,8 @@ public:
   /// arguments; an op that fails, named.
   llvm::Expected<llvm::SmallVector<Tensor>> run(llvm::ArrayRef<Tensor> inputs);
 
-  /// The results of one op of the function for these operands (null for omitted ones), for replaying recorded runs.
+  /// The results of one op of the function for these operands, for replaying recorded runs: null for omitted ones and
+  /// for weights, which are read.
   llvm::Expected<Tensors> runOp(mlir::Operation *op, llvm::ArrayRef<Tensor> operands);
 
 private:

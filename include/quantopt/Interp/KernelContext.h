@@ -62,6 +62,8 @@ public:
 
   /// All of a parameter by name, in f64: what transforms are made of.
   llvm::Expected<Tensor> parameter(mlir::FlatSymbolRefAttr name) { return weights.parameter(name); }
+  /// All of a stored parameter, in the type that it is held in.
+  llvm::Expected<Tensor> stored(mlir::FlatSymbolRefAttr name);
 
   Precision precision() const { return floats; }
   /// The type that holds elements of `type` in this precision.
@@ -78,6 +80,19 @@ private:
   WeightReader &weights;
   Tensor none;
 };
+
+/// An op, or a form of one, that nothing here can compute; other errors are errors of the model or its inputs.
+class UnsupportedError : public llvm::ErrorInfo<UnsupportedError> {
+public:
+  static char ID;
+  explicit UnsupportedError(std::string message) : message(std::move(message)) {}
+  void log(llvm::raw_ostream &stream) const override { stream << message; }
+  std::error_code convertToErrorCode() const override { return llvm::inconvertibleErrorCode(); }
+
+private:
+  std::string message;
+};
+inline llvm::Error unsupported(const llvm::Twine &message) { return llvm::make_error<UnsupportedError>(message.str()); }
 
 /// The elements of an attribute, floats as f64 in that precision. Errors: element types without a DType.
 llvm::Expected<Tensor> toTensor(mlir::DenseElementsAttr elements, Precision precision);

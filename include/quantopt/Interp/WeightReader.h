@@ -35,6 +35,8 @@ public:
 
   /// All of a parameter by name, in f64.
   llvm::Expected<Tensor> parameter(mlir::FlatSymbolRefAttr name) const;
+  /// All of a param.global by name, as it is stored.
+  llvm::Expected<Tensor> stored(mlir::FlatSymbolRefAttr name) const;
 
   /// How many rows to ask for at a time: all of them where the expressions are kept, few enough to be small elsewhere.
   int64_t rowsPerPiece(llvm::ArrayRef<mlir::Value> expressions) const;

@@ -24,4 +24,6 @@ double compute::scalarAsDouble(const Tensor &tensor) {
   return convert(tensor, DType::F64).data<double>()[0];
 }
 
-Tensor compute::scalar(double value, DType type) { return convert(Tensor::from<double>(DType::F64, {}, {value}), type); }
+Tensor compute::scalar(double value, DType type) {
+  return convert(Tensor::from<double>(DType::F64, {}, {value}), type);
+}

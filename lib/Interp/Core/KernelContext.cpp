@@ -12,6 +12,8 @@
 using namespace quantopt;
 using namespace quantopt::interp;
 
+char UnsupportedError::ID = 0;
+
 llvm::ArrayRef<int64_t> KernelContext::weightShape(unsigned i) const {
   return llvm::cast<mlir::RankedTensorType>(weight(i).expression.getType()).getShape();
 }
@@ -29,6 +31,13 @@ llvm::Expected<llvm::SmallVector<Tensor>> KernelContext::weightRows(llvm::ArrayR
   for (unsigned i : which)
     expressions.push_back(weight(i).expression);
   return weights.rows(expressions, begin, end);
+}
+
+llvm::Expected<Tensor> KernelContext::stored(mlir::FlatSymbolRefAttr name) {
+  llvm::Expected<Tensor> tensor = weights.stored(name);
+  if (!tensor)
+    return tensor;
+  return convert(*tensor, held(tensor->dtype()));
 }
 
 int64_t KernelContext::rowsPerPiece(llvm::ArrayRef<unsigned> which) const {
@@ -69,7 +78,7 @@ static Tensor copyElements(mlir::DenseElementsAttr elements, DType type) {
 llvm::Expected<Tensor> interp::toTensor(mlir::DenseElementsAttr elements, Precision precision) {
   std::optional<DType> type = param::getDType(elements.getElementType());
   if (!type)
-    return llvm::createStringError("a constant has elements that cannot be computed with");
+    return unsupported("there is a constant with elements that cannot be computed with");
   bool widens = precision == Precision::F64 && isFloat(*type);
   return copyElements(elements, widens ? DType::F64 : *type);
 }

@@ -145,11 +145,15 @@ llvm::Expected<Tensor> WeightReader::parameter(mlir::FlatSymbolRefAttr name) con
   mlir::Operation *symbol = evaluator ? evaluator->lookup(name.getAttr()) : nullptr;
   if (auto derived = llvm::dyn_cast_or_null<param::DerivedOp>(symbol))
     return evaluator->evaluate(derived.getBody().front().getTerminator()->getOperand(0), /*keepF64=*/true);
-  auto global = llvm::dyn_cast_or_null<param::GlobalOp>(symbol);
+  llvm::Expected<Tensor> tensor = stored(name);
+  if (!tensor)
+    return tensor;
+  return convert(*tensor, DType::F64);
+}
+
+llvm::Expected<Tensor> WeightReader::stored(mlir::FlatSymbolRefAttr name) const {
+  auto global = llvm::dyn_cast_or_null<param::GlobalOp>(evaluator ? evaluator->lookup(name.getAttr()) : nullptr);
   if (!global)
     return llvm::createStringError("no parameter is called '" + name.getValue() + "'");
-  llvm::Expected<Tensor> stored = evaluator->getStore().read(evaluator->locate(global));
-  if (!stored)
-    return stored;
-  return convert(*stored, DType::F64);
+  return evaluator->getStore().read(evaluator->locate(global));
 }

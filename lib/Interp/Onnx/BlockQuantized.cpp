@@ -61,11 +61,11 @@ static llvm::Expected<Tensors> matMulNBits(KernelContext &context) {
   BlockedWeight weight{node.getInt("K", 0), bits, node.getInt("block_size", 0), 0, {}, {}};
   const Tensor &x = context.operand(0);
   if (bits != 2 && bits != 4 && bits != 8)
-    return compute::makeError("codes of " + llvm::Twine(bits) + " bits cannot be computed with");
+    return unsupported("codes of " + llvm::Twine(bits) + " bits cannot be computed with");
   if (weight.blockSize <= 0 || x.rank() == 0 || x.dim(-1) != weight.columns)
     return compute::makeError("K and block_size do not fit the input " + compute::toString(x.shape()));
   if (context.has(4))
-    return compute::makeError("g_idx is not supported: its meaning with zero points differs between implementations");
+    return unsupported("g_idx is not supported: its meaning with zero points differs between implementations");
   weight.blocks = llvm::divideCeil(weight.columns, weight.blockSize);
   weight.scales = convert(context.operand(2), DType::F32);
   if (context.has(3))
@@ -99,7 +99,7 @@ static llvm::Expected<Tensors> gatherBlockQuantized(KernelContext &context) {
   bool packed = codes.dtype() == DType::U8 && bits < 8;
   int64_t columns = codes.dim(-1) * (packed ? 8 / bits : 1);
   if (codes.rank() != 2 || node.getInt("gather_axis", 0) != 0 || (axis != 1 && axis != -1))
-    return compute::makeError("only rows of a matrix in blocks along its last dimension can be looked up");
+    return unsupported("only rows of a matrix in blocks along its last dimension can be looked up");
   int64_t blocks = llvm::divideCeil(columns, blockSize);
   Tensor scales = convert(context.operand(2), DType::F32);
   // A ui8 table holds unsigned codes around a middle one; other types hold their values.

@@ -130,7 +130,7 @@ llvm::Expected<DType> interp::fromOnnxType(int64_t type) {
                                     none,       none,       none,      DType::U4,   DType::I4};
   bool known = type >= 0 && type < int64_t(std::size(types)) && (types[type] != none || type == 9);
   if (!known)
-    return compute::makeError("elements of ONNX type " + llvm::Twine(type) + " cannot be computed with");
+    return unsupported("elements of ONNX type " + llvm::Twine(type) + " cannot be computed with");
   return types[type];
 }
 
@@ -138,7 +138,10 @@ static llvm::Expected<Tensors> castTo(KernelContext &context) {
   llvm::Expected<DType> type = fromOnnxType(context.node().getInt("to", 0));
   if (!type)
     return type.takeError();
-  return Tensors{convert(context.operand(0), context.held(*type))};
+  const Tensor &x = context.operand(0);
+  bool wraps = bitsInFile(*type) == 4 && isFloat(x.dtype());
+  // The operator keeps the low bits of what does not fit 4 bits.
+  return Tensors{convert(wraps ? convert(x, DType::I64) : x, context.held(*type))};
 }
 
 static llvm::Expected<Tensors> castLike(KernelContext &context) {

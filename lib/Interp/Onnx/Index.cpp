@@ -102,7 +102,7 @@ static llvm::Expected<Tensors> cumSum(KernelContext &context) {
 static Kernel argKernel(bool largest) {
   return [largest](KernelContext &context) -> llvm::Expected<Tensors> {
     if (context.node().getInt("select_last_index", 0))
-      return compute::makeError("select_last_index cannot be computed");
+      return unsupported("select_last_index cannot be computed");
     return single(compute::argExtreme(context.operand(0), context.node().getInt("axis", 0),
                                       context.node().getInt("keepdims", 1), largest));
   };

@@ -45,7 +45,7 @@ static llvm::Expected<Tensor> scaled(llvm::Expected<Tensor> x, float factor) {
 static llvm::Expected<Tensor> product(KernelContext &context) {
   onnx::NodeOpInterface node = context.node();
   if (node.getInt("transBatchA", 0) || node.getInt("transBatchB", 0))
-    return compute::makeError("transposed batches cannot be computed");
+    return unsupported("transposed batches cannot be computed");
   llvm::Expected<Tensor> a = transposed(context.operand(0), node.getInt("transA", 0));
   if (!a)
     return a;

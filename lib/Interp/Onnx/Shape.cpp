@@ -27,9 +27,11 @@ static Tensor integerTensor(llvm::ArrayRef<int64_t> values) {
 }
 
 static llvm::Expected<Tensors> constant(KernelContext &context) {
+  if (auto name = llvm::dyn_cast_or_null<mlir::FlatSymbolRefAttr>(context.node().getNodeAttr("value")))
+    return single(context.stored(name));
   mlir::DenseElementsAttr elements = onnx::getConstant(context.op()->getResult(0));
   if (!elements)
-    return compute::makeError("this form of constant cannot be computed with");
+    return unsupported("this form of constant cannot be computed with");
   return single(toTensor(elements, context.precision()));
 }
 
@@ -216,7 +218,7 @@ static llvm::Expected<Tensors> trilu(KernelContext &context) {
 static llvm::Expected<Tensors> pad(KernelContext &context) {
   const Tensor &x = context.operand(0);
   if (context.node().getString("mode", "constant") != "constant")
-    return compute::makeError("only padding with a constant can be computed");
+    return unsupported("only padding with a constant can be computed");
   std::optional<llvm::SmallVector<int64_t>> pads = integersOf(context, "pads", 1),
                                             axes = integersOf(context, "axes", 3);
   if (!pads)

@@ -1,0 +1,49 @@
+//===- quant-check.cpp - compares the interpreter with recorded results -===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+//
+// Runs ONNX models on the CPU and compares with results from elsewhere: whole models in the layout of ONNX's backend
+// tests, or every node alone on tensors that another runtime recorded.
+//
+//===----------------------------------------------------------------------------===//
+#include "Check.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace quantopt;
+
+namespace cl = llvm::cl;
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::OptionCategory category("quant-check options");
+  cl::list<std::string> paths(
+      cl::Positional, cl::OneOrMore, cl::cat(category),
+      cl::desc("DIR... (folders with model.onnx and test_data_set_*, or folders of such), or the "
+               "model of --replay"));
+  cl::opt<std::string> replay(
+      "replay", cl::value_desc("DIR"), cl::cat(category),
+      cl::desc("execute each node of the model alone on the tensors recorded in DIR: index.json "
+               "maps value names to .npy files"));
+  cl::opt<double> tolerance("tolerance", cl::init(0), cl::cat(category),
+                            cl::desc("largest deviation, relative to the largest element of an output (default: 1e-4, "
+                                     "or \"tolerance\" of fixture.json; 1e-5 for --replay)"));
+  cl::opt<bool> quiet("quiet", cl::cat(category), cl::desc("do not list what passes"));
+  cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
+  cl::ParseCommandLineOptions(argc, argv, "compares the CPU interpreter with recorded results\n");
+
+  std::optional<double> stated = tolerance.getNumOccurrences() ? std::optional<double>(tolerance) : std::nullopt;
+  if (replay.empty())
+    return check::runBackendTests(paths, stated, quiet) ? 0 : 1;
+  if (paths.size() != 1) {
+    llvm::errs() << "error: --replay expects one model\n";
+    return 1;
+  }
+  constexpr double replayTolerance = 1e-5;
+  return check::runReplay(paths.front(), replay, stated.value_or(replayTolerance)) ? 0 : 1;
+}
