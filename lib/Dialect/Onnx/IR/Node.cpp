@@ -40,10 +40,11 @@ ParseResult onnx::parseNode(OpAsmParser &parser, OperationState &state) {
     return failure();
   state.addAttribute(attributesName, attributes.getDictionary(parser.getContext()));
 
-  StringAttr node = builder.getStringAttr("");
-  if (succeeded(parser.parseOptionalKeyword(nodeName)) && parser.parseAttribute(node))
+  // Not parseAttribute: it would take the colon of the type for that of a typed string.
+  std::string node;
+  if (succeeded(parser.parseOptionalKeyword(nodeName)) && parser.parseString(&node))
     return failure();
-  state.addAttribute(nodeName, node);
+  state.addAttribute(nodeName, builder.getStringAttr(node));
 
   ArrayAttr outputs = builder.getArrayAttr({});
   if (succeeded(parser.parseOptionalKeyword(outputsName)) && parser.parseAttribute(outputs))

@@ -33,6 +33,7 @@ void OnnxDialect::initialize() {
 #define GET_OP_LIST
 #include "onnx/OnnxOps.cpp.inc"
       >();
+  attachBasisInterfaces(*getContext());
   addInterfaces<AlwaysInline>();
 }
 

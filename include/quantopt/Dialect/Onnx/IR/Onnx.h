@@ -64,6 +64,9 @@ std::string describeNode(mlir::Operation *op);
 /// initializer (`param.load` of a global that carries `onnx.value`). Null for everything else.
 mlir::DenseElementsAttr getConstant(mlir::Value value);
 
+/// Lets ops that read sizes only (Shape, Size) read values in rotated bases; the dialect calls it.
+void attachBasisInterfaces(mlir::MLIRContext &context);
+
 } // namespace quantopt::onnx
 
 #define GET_OP_CLASSES

@@ -1,0 +1,113 @@
+//===- Match.cpp - what the recognisers share ---------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Match.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+bool Match::isClosed() const {
+  return llvm::all_of(inner, [&](Operation *op) {
+    return llvm::all_of(op->getUsers(),
+                        [&](Operation *user) { return user == root || llvm::is_contained(inner, user); });
+  });
+}
+
+RankedTensorType quantopt::rankedType(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }
+
+bool quantopt::isWeight(Value value, int64_t rank) {
+  RankedTensorType type = rankedType(value);
+  return type && type.getRank() == rank && type.hasStaticShape() && isa<FloatType>(type.getElementType()) &&
+         param::isWeightExpression(value);
+}
+
+bool quantopt::isAxis(int64_t axis, int64_t dim, RankedTensorType type) {
+  return type && (axis < 0 ? axis + type.getRank() : axis) == dim;
+}
+
+bool quantopt::isTranspose(onnx::TransposeOp node, ArrayRef<int64_t> permutation) {
+  return node && cast<onnx::NodeOpInterface>(*node).getInts("perm") == permutation;
+}
+
+/// The value whose leading dimensions (all but the last) `value` has.
+static Value leadingDimsOf(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    Value next = TypeSwitch<Operation *, Value>(op)
+                     .Case<llm::LinearOp, llm::RmsNormOp, llm::SplitHeadsOp, llm::RopeOp>(
+                         [](auto layer) { return layer.getInput(); })
+                     .Case<llm::ResidualAddOp>([](auto add) { return add.getLhs(); })
+                     .Case<llm::SwigluOp>([](auto swiglu) { return swiglu.getGate(); })
+                     .Case<llm::MergeHeadsOp>([](auto merge) { return merge.getInput(); })
+                     .Case<llm::AttentionOp>([](auto attention) { return attention.getQuery(); })
+                     .Default(Value());
+    if (!next)
+      return value;
+    value = next;
+  }
+  return value;
+}
+
+bool quantopt::haveSameShape(Value a, Value b) {
+  RankedTensorType first = rankedType(a), second = rankedType(b);
+  if (!first || !second || failed(verifyCompatibleShape(first.getShape(), second.getShape())))
+    return false;
+  if (first.hasStaticShape() && second.hasStaticShape())
+    return true;
+  bool isLastKnown = !first.isDynamicDim(first.getRank() - 1) && !second.isDynamicDim(first.getRank() - 1);
+  return isLastKnown && leadingDimsOf(a) == leadingDimsOf(b);
+}
+
+RankedTensorType quantopt::refineType(Operation *root, ArrayRef<int64_t> shape, ArrayRef<int64_t> required) {
+  auto old = dyn_cast<TensorType>(root->getResult(0).getType());
+  if (!old)
+    return {};
+  SmallVector<int64_t> sizes(shape);
+  if (auto ranked = dyn_cast<RankedTensorType>(old)) {
+    if (ranked.getRank() != int64_t(sizes.size()))
+      return {};
+    for (auto [size, stated] : llvm::zip_equal(sizes, ranked.getShape())) {
+      if (!ShapedType::isDynamic(size) && !ShapedType::isDynamic(stated) && size != stated)
+        return {};
+      if (ShapedType::isDynamic(size))
+        size = stated;
+    }
+  }
+  auto refined = RankedTensorType::get(sizes, old.getElementType());
+  bool keepsType =
+      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+  if (keepsType && refined != old)
+    refined = dyn_cast<RankedTensorType>(Type(old));
+  if (!refined || llvm::any_of(required, [&](int64_t dim) { return refined.isDynamicDim(dim); }))
+    return {};
+  return refined;
+}
+
+/// Erases `op` when nothing reads it, then what only it read.
+static void eraseDead(RewriterBase &rewriter, Operation *op) {
+  SmallVector<Operation *> worklist{op};
+  while (!worklist.empty()) {
+    Operation *dead = worklist.pop_back_val();
+    if (!isOpTriviallyDead(dead))
+      continue;
+    SetVector<Operation *> writers;
+    for (Value operand : dead->getOperands())
+      if (Operation *writer = operand.getDefiningOp())
+        writers.insert(writer);
+    rewriter.eraseOp(dead);
+    // An op that two readers name is pushed by the last one only: earlier it still has a use.
+    for (Operation *writer : writers)
+      if (writer->use_empty())
+        worklist.push_back(writer);
+  }
+}
+
+void quantopt::replaceRoot(RewriterBase &rewriter, Operation *root, Value value) {
+  rewriter.replaceAllUsesWith(root->getResult(0), value);
+  eraseDead(rewriter, root);
+}

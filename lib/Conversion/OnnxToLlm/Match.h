@@ -1,0 +1,103 @@
+//===- Match.h - what the recognisers share -----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_CONVERSION_ONNXTOLLM_MATCH_H
+#define QUANTOPT_CONVERSION_ONNXTOLLM_MATCH_H
+
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "quantopt/Dialect/Llm/IR/Llm.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+
+namespace quantopt {
+
+/// A pattern while it is being matched: the node whose value is replaced, and those that only serve it. Copied to try
+/// alternatives.
+struct Match {
+  explicit Match(mlir::Operation *root) : root(root) {}
+  /// The node of type `Op` that defines `value`, taken into the pattern; null when another one defines it.
+  template <typename Op> Op take(mlir::Value value) {
+    auto op = value.getDefiningOp<Op>();
+    if (op)
+      inner.push_back(op);
+    return op;
+  }
+  /// Whether the values inside the pattern are read inside it only; otherwise replacing the root would compute them
+  /// twice.
+  bool isClosed() const;
+
+  mlir::Operation *root;
+  llvm::SmallVector<mlir::Operation *, 12> inner;
+};
+
+/// Both orders of the operands of a commutative node.
+inline std::array<std::pair<mlir::Value, mlir::Value>, 2> eitherOrder(mlir::Operation *op) {
+  mlir::Value a = op->getOperand(0), b = op->getOperand(1);
+  return {{{a, b}, {b, a}}};
+}
+
+/// The type, when it is a tensor of known rank; null otherwise.
+mlir::RankedTensorType rankedType(mlir::Value value);
+/// Whether `value` is a weight (an expression over parameters) of floating-point type and rank `rank`.
+bool isWeight(mlir::Value value, int64_t rank);
+/// Whether `axis` counts dimension `dim` of `type`, from either end.
+bool isAxis(int64_t axis, int64_t dim, mlir::RankedTensorType type);
+/// Whether `node` is a Transpose with this permutation.
+bool isTranspose(onnx::TransposeOp node, llvm::ArrayRef<int64_t> permutation);
+/// Whether both values have the same shape whenever the graph runs. Dataflow must show it: equal `?` prove nothing.
+bool haveSameShape(mlir::Value a, mlir::Value b);
+
+/// The type of the value that replaces the root's: static sizes known either from `shape` or from the root. Null when a
+/// reader insists on the root's type and that contradicts or says too little of the `required` dimensions.
+mlir::RankedTensorType refineType(mlir::Operation *root, llvm::ArrayRef<int64_t> shape,
+                                  llvm::ArrayRef<int64_t> required = {});
+
+/// Replaces the root's value and erases what is no longer read.
+void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, mlir::Value value);
+
+/// Recognisers look at one node, whose operands have been recognised already. They change nothing when they fail.
+using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Simplify.cpp
+/// Nodes that return their input: casts to the type it has, Identity, full slices, Dropout without a mask.
+llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Weights.cpp
+/// Gather along axis 0 of a weight matrix: llm.embedding.
+llvm::LogicalResult recognizeEmbedding(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// MatMul with a weight matrix, stored either way: llm.linear.
+llvm::LogicalResult recognizeLinear(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// llm.linear plus a weight vector: its bias.
+llvm::LogicalResult recognizeBias(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Stream.cpp
+/// x / sqrt(mean(x²) + eps) times a weight vector: llm.rms_norm.
+llvm::LogicalResult recognizeRmsNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// g · sigmoid(g) · u: llm.swiglu.
+llvm::LogicalResult recognizeSwiglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A sum with a layer's output: llm.residual_add.
+llvm::LogicalResult recognizeResidualAdd(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Heads.cpp
+/// The result shape of a Reshape or an Expand, as far as its second operand and its type tell; empty when not even the
+/// rank is known.
+llvm::SmallVector<int64_t> statedShape(mlir::Operation *op);
+/// Reshape to [B, S, heads, d] and Transpose: llm.split_heads.
+llvm::LogicalResult recognizeSplitHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// Transpose to [B, S, heads, d] and Reshape: llm.merge_heads.
+llvm::LogicalResult recognizeMergeHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// x · cos + [-x₂, x₁] · sin: llm.rope.
+llvm::LogicalResult recognizeRope(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Attention.cpp
+/// Concat of an argument and new rows that is a result of the function: llm.kv_append.
+llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.
+llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+} // namespace quantopt
+
+#endif // QUANTOPT_CONVERSION_ONNXTOLLM_MATCH_H

@@ -1,0 +1,80 @@
+//===- Recognize.cpp - from nodes to layers -----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Match.h"
+#include "Roles.h"
+#include "mlir/Pass/Pass.h"
+#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
+#include <map>
+
+namespace quantopt {
+#define GEN_PASS_DEF_RECOGNIZEPASS
+#include "onnx/OnnxPasses.h.inc"
+} // namespace quantopt
+
+using namespace mlir;
+using namespace quantopt;
+
+/// In the order in which they are tried; those for one kind of node exclude each other, except that a sum with a weight
+/// vector is a bias before it can be anything else.
+static constexpr Recognizer recognizers[] = {
+    dropNoOp,        recognizeEmbedding,  recognizeLinear,      recognizeAttention,
+    recognizeBias,   recognizeRope,       recognizeResidualAdd, recognizeRmsNorm,
+    recognizeSwiglu, recognizeSplitHeads, recognizeMergeHeads,  recognizeKvAppend};
+
+/// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
+/// pattern makes superfluous lies before its root and is erased at once.
+static void recognize(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  for (Operation &op : llvm::make_early_inc_range(function.front()))
+    if (isa<onnx::NodeOpInterface>(op))
+      (void)llvm::any_of(recognizers, [&](Recognizer recognizer) { return succeeded(recognizer(&op, rewriter)); });
+}
+
+static void eraseDeadOps(func::FuncOp function) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+/// Remarks how many ops of each kind there are: first what was recognised, then what stayed a node.
+static void summarize(func::FuncOp function) {
+  std::map<StringRef, int64_t> layers, nodes;
+  function.walk([&](Operation *op) {
+    if (op->getName().getDialectNamespace() == "llm")
+      ++layers[op->getName().stripDialect()];
+    else if (auto node = dyn_cast<onnx::NodeOpInterface>(op))
+      ++nodes[node.getOpType()];
+  });
+  InFlightDiagnostic remark = function.emitRemark() << "recognised";
+  auto list = [&](const std::map<StringRef, int64_t> &counts) {
+    if (counts.empty())
+      remark << " nothing";
+    llvm::interleave(
+        counts, [&](auto &entry) { remark << " " << entry.second << " " << entry.first; }, [&] { remark << ","; });
+  };
+  list(layers);
+  remark << "; left as nodes";
+  list(nodes);
+}
+
+namespace {
+struct RecognizePass : quantopt::impl::RecognizePassBase<RecognizePass> {
+  using RecognizePassBase::RecognizePassBase;
+  void runOnOperation() override {
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isDeclaration() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
+        continue;
+      recognize(function);
+      eraseDeadOps(function);
+      assignRoles(function);
+      function->setAttr("rot.strict", UnitAttr::get(&getContext()));
+      if (summary)
+        summarize(function);
+    }
+  }
+};
+} // namespace

@@ -1,0 +1,75 @@
+//===- Simplify.cpp - nodes that do nothing -----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Evaluate.h"
+#include "Match.h"
+
+using namespace mlir;
+using namespace quantopt;
+using onnx::NodeOpInterface;
+
+static bool isNoOpCast(Operation *op) {
+  if (!isa<onnx::CastOp, onnx::CastLikeOp>(op))
+    return false;
+  Type from = getElementTypeOrSelf(op->getOperand(0).getType()), to = getElementTypeOrSelf(op->getResult(0).getType());
+  return from == to && isa<FloatType, IntegerType>(to);
+}
+
+/// A Slice from the start to the end of every dimension it names, with step 1.
+static bool isFullSlice(onnx::SliceOp slice) {
+  NodeOpInterface node = slice;
+  RankedTensorType type = rankedType(slice->getOperand(0));
+  Value starts = node.getNodeInput(1), ends = node.getNodeInput(2), axes = node.getNodeInput(3);
+  if (!type || !starts || !ends)
+    return false;
+  auto start = evaluateIntegers(starts), end = evaluateIntegers(ends);
+  std::optional<SmallVector<int64_t>> axis;
+  if (axes)
+    axis = evaluateIntegers(axes);
+  else if (start)
+    axis = llvm::to_vector(llvm::seq<int64_t>(start->size()));
+  if (!start || !end || !axis || start->size() != end->size() || start->size() != axis->size())
+    return false;
+  if (Value steps = node.getNodeInput(4))
+    if (auto step = evaluateIntegers(steps); !step || llvm::any_of(*step, [](int64_t s) { return s != 1; }))
+      return false;
+  constexpr int64_t toTheEnd = std::numeric_limits<int64_t>::max();
+  for (auto [from, to, dim] : llvm::zip_equal(*start, *end, *axis)) {
+    int64_t size = type.getDimSize(dim < 0 ? dim + type.getRank() : dim);
+    if (from != 0 || (to != toTheEnd && (ShapedType::isDynamic(size) || to < size)))
+      return false;
+  }
+  return true;
+}
+
+static bool isIdentityTranspose(onnx::TransposeOp transpose) {
+  auto permutation = cast<NodeOpInterface>(*transpose).getInts("perm");
+  return permutation && llvm::equal(*permutation, llvm::seq<int64_t>(permutation->size()));
+}
+
+static bool isNoOp(Operation *op) {
+  if (auto slice = dyn_cast<onnx::SliceOp>(op))
+    return isFullSlice(slice);
+  if (auto transpose = dyn_cast<onnx::TransposeOp>(op))
+    return isIdentityTranspose(transpose);
+  if (auto dropout = dyn_cast<onnx::DropoutOp>(op)) // Without a training mode input it is the identity.
+    return cast<NodeOpInterface>(op).getNodeInputs().size() < 3 &&
+           (dropout->getNumResults() == 1 || dropout->getResult(1).use_empty());
+  return isa<onnx::IdentityOp>(op) || isNoOpCast(op);
+}
+
+LogicalResult quantopt::dropNoOp(Operation *root, RewriterBase &rewriter) {
+  if (!isNoOp(root))
+    return failure();
+  Value input = root->getOperand(0);
+  // A terminator insists on the type; an argument that is a result as well stays a node of its own.
+  bool isReturned =
+      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+  if (isReturned && (input.getType() != root->getResult(0).getType() || isa<BlockArgument>(input)))
+    return failure();
+  replaceRoot(rewriter, root, input);
+  return success();
+}
