@@ -31,6 +31,10 @@ def Param_WeightOpInterface : OpInterface<"WeightOpInterface"> {
         "std::string", "getRole", (ins), "", [{ return $_op->getName().stripDialect().str(); }]>,
     InterfaceMethod<"One word for a result, where there are several: the name of the stored parameter ends in it.",
         "std::string", "getResultRole", (ins "unsigned":$number), "", [{ return std::to_string(number); }]>,
+    InterfaceMethod<[{
+      Whether the result is larger than what it is made of, so that storing it would be a waste: the op stays with its
+      reader, and what it reads is stored. Rationale C10.
+    }], "bool", "isExpansion", (ins), "", [{ return false; }]>,
   ];
 }
 #endif

@@ -12,7 +12,8 @@ def ParamHoistPass : Pass<"param-hoist", "::mlir::ModuleOp"> {
   let summary = "Outline weight expressions into param.derived";
   let description = [{
     Every weight expression that something else reads becomes a `param.derived` beside the functions, which load it by
-    name. Expressions with equal bodies share one, across functions too.
+    name. Expressions with equal bodies share one, across functions too. An op that ends an expression and only makes it
+    larger (`q.dequantize`) stays in the function; what it reads is outlined.
 
     The name is that of the first parameter the expression loads and the role of its last op:
     `model.layers.0.mlp.gate_proj.weight.w4`. Where another expression has it already (a tied weight, rotated in two

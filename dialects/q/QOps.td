@@ -53,7 +53,7 @@ def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
   let assemblyFormat = "$input attr-dict `:` type($input) `->` `(` type(results) `)`";
 }
 def Q_DequantizeOp : Q_Op<"dequantize", [
-    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
+    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole", "isExpansion"]>]> {
   let summary = "(codes - zero) · scale";
   let description = [{
     Example: `%k = q.dequantize %codes, %scale zero %z {group_size = 0 : i64} : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>`

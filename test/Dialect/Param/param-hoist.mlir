@@ -88,3 +88,18 @@ func.func @both() -> (tensor<8xf32>, tensor<4x8xf32>) {
   %2 = param.scale %w by %1 dim 1 : tensor<4x8xf32>, tensor<8xf32>
   return %1, %2 : tensor<8xf32>, tensor<4x8xf32>
 }
+
+// Codes are stored, not what they stand for.
+// CHECK:      param.derived @w.w3 {
+// CHECK-NOT:    q.dequantize
+// CHECK:        param.yield %codes, %scale
+// CHECK-LABEL: @weight_only
+// CHECK-NEXT: %[[W:.*]]:2 = param.load @w.w3
+// CHECK-NEXT: %[[D:.*]] = q.dequantize %[[W]]#0, %[[W]]#1
+// CHECK-NEXT: return %[[D]]
+func.func @weight_only() -> tensor<4x8xf32> {
+  %w = param.load @w : tensor<4x8xf32>
+  %codes, %scale = q.quantize_weight %w {method = "rtn", options = {bits = 3 : i64}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+  %0 = q.dequantize %codes, %scale {group_size = 0 : i64} : (tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<4x8xf32>
+  return %0 : tensor<4x8xf32>
+}

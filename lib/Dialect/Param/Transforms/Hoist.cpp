@@ -33,10 +33,16 @@ void collect(Operation *op, Expression &expression) {
 
 bool isExpression(Operation *op) { return op->getNumResults() && isWeightExpression(op->getResult(0)); }
 
+/// An expansion that something other than an expression reads (Rationale C10).
+bool staysWithReader(Operation *op) {
+  return isExpression(op) && !isa<LoadOp>(op) && cast<WeightOpInterface>(op).isExpansion() &&
+         !llvm::all_of(op->getUsers(), isExpression);
+}
+
 /// An expression that something other than an expression reads.
 bool isRoot(Operation *op) {
-  return isExpression(op) && !isa<LoadOp>(op) &&
-         llvm::any_of(op->getUsers(), [](Operation *user) { return !isExpression(user); });
+  return isExpression(op) && !isa<LoadOp>(op) && !staysWithReader(op) &&
+         llvm::any_of(op->getUsers(), [](Operation *user) { return !isExpression(user) || staysWithReader(user); });
 }
 
 /// The body as text, without locations: equal texts compute the same.

@@ -7,6 +7,7 @@
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Support/Inliner.h"
 #include "quantopt/Numerics/WeightLayout.h"
 #include <cmath>
@@ -162,7 +163,7 @@ LogicalResult LinearOp::verify() {
                          << int64_t(getInputGroupSize()) << " and " << int64_t(getWeightGroupSize());
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = weight.getDimSize(0);
-  if (result.getShape() != ArrayRef<int64_t>(shape) || // C4
+  if (failed(verifyCompatibleShape(result.getShape(), shape)) || // C4
       (getBias() && (typeOf(getBias()).getRank() != 1 || lastSize(getBias()) != shape.back())))
     return emitOpError() << "expected a result, and a bias if any, of " << shape.back() << " columns, got " << result;
   return success();
@@ -213,6 +214,7 @@ std::string QuantizeWeightOp::getRole() {
 }
 std::string QuantizeWeightOp::getResultRole(unsigned number) { return number ? "scale" : "codes"; }
 std::string DequantizeOp::getRole() { return "dequantized"; }
+bool DequantizeOp::isExpansion() { return true; }
 /// Order does not change what a weight is: its name is that of the quantizer.
 std::string PackOp::getRole() {
   auto quantizer = getCodes().getDefiningOp<QuantizeWeightOp>();
