@@ -13,6 +13,7 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
+#include <chrono>
 
 using namespace quantopt;
 using namespace quantopt::check;
@@ -26,6 +27,8 @@ struct Result {
   std::string reason;
   /// Worst deviation of a passing case, relative to the largest element.
   double worst = 0;
+  /// What the interpreter took.
+  double seconds = 0;
 };
 
 } // namespace
@@ -107,12 +110,12 @@ static std::string compareOutputs(Model &model, llvm::ArrayRef<Tensor> computed,
   return "";
 }
 
-static Result unsupported(llvm::Error error) { return {Outcome::Unsupported, llvm::toString(std::move(error)), 0}; }
+static Result unsupported(llvm::Error error) { return {Outcome::Unsupported, llvm::toString(std::move(error)), 0, 0}; }
 
 /// Kernels say of an op they cannot compute that it is unsupported; all else is a failure.
 static Result failure(llvm::Error error) {
   Outcome outcome = error.isA<interp::UnsupportedError>() ? Outcome::Unsupported : Outcome::Failed;
-  return {outcome, llvm::toString(std::move(error)), 0};
+  return {outcome, llvm::toString(std::move(error)), 0, 0};
 }
 
 static Result runCase(llvm::StringRef folder, std::optional<double> statedTolerance) {
@@ -135,15 +138,17 @@ static Result runCase(llvm::StringRef folder, std::optional<double> statedTolera
     auto expected = readTensors(set, "output", *model->context);
     if (!expected)
       return unsupported(expected.takeError());
+    auto start = std::chrono::steady_clock::now();
     auto computed = interpreter.run(*inputs);
+    result.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     if (!computed)
       return failure(computed.takeError());
     std::string mismatch = compareOutputs(*model, *computed, *expected, tolerance, result.worst);
     if (!mismatch.empty())
-      return {Outcome::Failed, "data set " + std::to_string(sets) + ", " + mismatch, 0};
+      return {Outcome::Failed, "data set " + std::to_string(sets) + ", " + mismatch, 0, 0};
   }
   if (sets == 0)
-    return {Outcome::Failed, "there are no data sets", 0};
+    return {Outcome::Failed, "there are no data sets", 0, 0};
   return result;
 }
 
@@ -167,7 +172,7 @@ bool check::runBackendTests(llvm::ArrayRef<std::string> folders, std::optional<d
     else if (result.outcome == Outcome::Unsupported)
       llvm::outs() << "UNSUPPORTED " << name << ": " << result.reason << '\n';
     else if (!quiet)
-      llvm::outs() << "passed " << name << llvm::format(" (worst %.1e)\n", result.worst);
+      llvm::outs() << "passed " << name << llvm::format(" (worst %.1e, %.2f s)\n", result.worst, result.seconds);
     llvm::outs().flush();
   }
   llvm::outs() << counts[0] << " passed, " << counts[1] << " failed, " << counts[2] << " unsupported\n";

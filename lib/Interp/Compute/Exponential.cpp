@@ -47,6 +47,7 @@ using namespace quantopt::compute;
 }
 
 QUANTOPT_VECTORIZED void compute::exponentials(const float *input, float *output, int64_t count) {
+  QUANTOPT_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < count; ++i)
     output[i] = exponential(input[i]);
 }
@@ -57,6 +58,7 @@ void compute::exponentials(const double *input, double *output, int64_t count) {
 }
 
 QUANTOPT_VECTORIZED void compute::sigmoids(const float *input, float *output, int64_t count) {
+  QUANTOPT_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < count; ++i)
     output[i] = 1.0f / (1.0f + exponential(-input[i]));
 }
@@ -67,6 +69,7 @@ void compute::sigmoids(const double *input, double *output, int64_t count) {
 }
 
 QUANTOPT_VECTORIZED void compute::silus(const float *input, float *output, int64_t count) {
+  QUANTOPT_INDEPENDENT_ITERATIONS
   for (int64_t i = 0; i < count; ++i)
     output[i] = input[i] * (1.0f / (1.0f + exponential(-input[i])));
 }

@@ -130,17 +130,33 @@ template <typename T> struct AlignedBuffer {
   T *data;
 };
 
-/// Rows [row, row + height) of `a` as one panel: for each k, `height` values; rows beyond `m` are zero.
-template <typename T> void packRows(MatrixView<T> a, int64_t row, int64_t m, int64_t height, int64_t k, T *panel) {
-  for (int64_t i = 0; i < height; ++i) {
-    if (row + i >= m) {
-      for (int64_t j = 0; j < k; ++j)
-        panel[j * height + i] = T(0);
-      continue;
-    }
-    const T *source = a.at(row + i, 0);
-    for (int64_t j = 0; j < k; ++j)
-      panel[j * height + i] = source[j * a.columnStride];
+/// `rows` rows of `a` from `row` on as one panel of Height rows: for each k, Height values; rows that are not there are
+/// zero.
+template <typename T, int Height> void packPanel(MatrixView<T> a, int64_t row, int64_t rows, int64_t k, T *panel) {
+  static constexpr T zero = 0;
+  const T *sources[Height];
+  int64_t steps[Height];
+  for (int i = 0; i < Height; ++i) {
+    sources[i] = i < rows ? a.at(row + i, 0) : &zero;
+    steps[i] = i < rows ? a.columnStride : 0;
+  }
+  for (int64_t j = 0; j < k; ++j, panel += Height)
+    for (int i = 0; i < Height; ++i)
+      panel[i] = sources[i][j * steps[i]];
+}
+
+template <typename T> void packRows(MatrixView<T> a, int64_t row, int64_t rows, int64_t height, int64_t k, T *panel) {
+  switch (height) {
+  case 1:
+    return packPanel<T, 1>(a, row, rows, k, panel);
+  case 2:
+    return packPanel<T, 2>(a, row, rows, k, panel);
+  case 4:
+    return packPanel<T, 4>(a, row, rows, k, panel);
+  case 8:
+    return packPanel<T, 8>(a, row, rows, k, panel);
+  default:
+    return packPanel<T, panelRows>(a, row, rows, k, panel);
   }
 }
 
@@ -168,7 +184,7 @@ public:
   PackedRows(MatrixView<T> a, int64_t m, int64_t k) : m(m), k(k), buffer(llvm::alignTo(m, panelRows) * k) {
     parallelForRanges(count(), 8, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
-        packRows(a, i * panelRows, m, height(i), k, buffer.data + i * panelRows * k);
+        packRows(a, i * panelRows, rows(i), height(i), k, buffer.data + i * panelRows * k);
     });
   }
   int64_t count() const { return llvm::divideCeil(m, panelRows); }

@@ -15,4 +15,11 @@
 #define QUANTOPT_VECTORIZED
 #endif
 
+/// Before a loop whose iterations use equal indices only: it may become vector code although it may run in place.
+#if defined(__clang__)
+#define QUANTOPT_INDEPENDENT_ITERATIONS _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define QUANTOPT_INDEPENDENT_ITERATIONS _Pragma("GCC ivdep")
+#endif
+
 #endif // QUANTOPT_LIB_INTERP_COMPUTE_VECTORIZED_H

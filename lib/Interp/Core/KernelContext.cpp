@@ -57,9 +57,15 @@ bool KernelContext::wantsResult(unsigned i) const {
   return i < operation->getNumResults() && !llvm::isa<mlir::NoneType>(operation->getResult(i).getType());
 }
 
-/// Elements one by one: attributes hold bits in a form of their own (i1 packed, splats once).
+/// Splats hold one element, i1 one bit; those are read one by one.
 static Tensor copyElements(mlir::DenseElementsAttr elements, DType type) {
   llvm::SmallVector<int64_t> shape(elements.getType().getShape());
+  std::optional<DType> stored = param::getDType(elements.getElementType());
+  Tensor plain(*stored, shape);
+  if (bitsInFile(*stored) >= 8 && elements.getRawData().size() == plain.sizeInBytes()) {
+    std::memcpy(plain.mutableRaw(), elements.getRawData().data(), plain.sizeInBytes());
+    return convert(plain, type);
+  }
   if (isFloat(type)) {
     Tensor wide(DType::F64, shape);
     auto values = elements.getValues<llvm::APFloat>();
