@@ -9,7 +9,7 @@
 using namespace mlir;
 using namespace quantopt;
 
-static constexpr llvm::StringLiteral functionSymbol = "quantopt::HadamardTransform";
+static constexpr llvm::StringLiteral functionSymbol = "HadamardTransform";
 
 /// Y = scale·(HA·V·HB) of every [a, b] block V of X, blocks lying one after the other along the last dimension:
 /// X → Reshape [-1, a, b] → MatMul HB → MatMul(HA, ·) → Mul scale → Reshape (Shape X).
@@ -37,7 +37,6 @@ void quantopt::addHadamardFunction(ModuleOp module) {
   function->setAttr(onnx::OnnxDialect::functionAttrName,
                     builder.getDictionaryAttr(
                         {{"domain", named("quantopt")},
-                         {"name", named("HadamardTransform")},
                          {"opset_imports", builder.getDictionaryAttr({{"ai.onnx", builder.getI64IntegerAttr(21)}})}}));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);

@@ -60,7 +60,6 @@ LogicalResult Lowering::run() {
     if (isWeightOp(&op) && op.use_empty())
       op.erase();
   finishSignature();
-  nameResults();
   return success();
 }
 
@@ -76,28 +75,6 @@ void Lowering::finishSignature() {
   function.setType(FunctionType::get(function.getContext(), llvm::map_to_vector(type.getInputs(), plain),
                                      llvm::map_to_vector(type.getResults(), plain)));
   function->removeAttr("rot.strict");
-}
-
-/// Gives the nodes behind the function's results the names of the graph's outputs. A result that another result or an
-/// input is already, or that is a weight, gets an Identity.
-void Lowering::nameResults() {
-  Operation *terminator = function.getBody().front().getTerminator();
-  DenseSet<Value> named;
-  for (OpOperand &operand : terminator->getOpOperands()) {
-    auto name = function.getResultAttrOfType<StringAttr>(operand.getOperandNumber(), onnx::OnnxDialect::nameAttrName);
-    if (!name)
-      continue;
-    auto node = operand.get().getDefiningOp<onnx::NodeOpInterface>();
-    if (!node || node->hasAttr("onnx.initializer") || !named.insert(operand.get()).second) {
-      builder.enter(terminator);
-      operand.set(builder.like("::Identity", "identity", operand.get()));
-      node = operand.get().getDefiningOp<onnx::NodeOpInterface>();
-    }
-    SmallVector<Attribute> names(node.getOutputNames().getValue());
-    names.resize(node->getNumResults(), builder.getStringAttr(""));
-    names[cast<OpResult>(operand.get()).getResultNumber()] = name;
-    node.setOutputNames(builder.getArrayAttr(names));
-  }
 }
 
 //===----------------------------------------------------------------------------===//

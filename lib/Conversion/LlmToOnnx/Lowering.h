@@ -49,7 +49,6 @@ public:
 private:
   mlir::LogicalResult lowerOp(mlir::Operation *op);
   void finishSignature();
-  void nameResults();
 
   /// x · Wᵀ for a weight [N, K] that is an expression or a value.
   mlir::Value multiply(mlir::Value x, mlir::Value weight, llvm::ArrayRef<int64_t> shape);

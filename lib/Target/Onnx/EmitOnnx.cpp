@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassRegistry.h"
-#include "quantopt/Onnx/Export.h"
+#include "quantopt/Target/Onnx/Emission.h"
 #include "quantopt/Target/Onnx/Passes.h"
 
 using namespace mlir;
@@ -20,19 +20,30 @@ struct EmitOnnx : PassWrapper<EmitOnnx, OperationPass<ModuleOp>> {
   EmitOnnx(const EmitOnnx &other) : PassWrapper(other) {}
 
   StringRef getArgument() const final { return "emit-onnx"; }
-  StringRef getDescription() const final { return "Write the module as an ONNX model"; }
+  StringRef getDescription() const final {
+    return "Write the module as an ONNX model, lowered and with its weights computed into a file beside it";
+  }
 
   void runOnOperation() final {
-    if (output.empty()) {
-      getOperation().emitError() << "emit-onnx needs the file to write: emit-onnx=output=model.onnx";
-      return signalPassFailure();
-    }
-    if (failed(exportOnnx(getOperation(), output)))
+    EmissionOptions options;
+    options.output = output;
+    options.threads = threads;
+    options.maxMemory = maxMemory << 20;
+    options.printPlan = plan;
+    options.accuracyLevel = accuracyLevel;
+    if (failed(emitOnnx(getOperation(), options)))
       return signalPassFailure();
     markAllAnalysesPreserved();
   }
 
   Option<std::string> output{*this, "output", llvm::cl::desc("The .onnx file to write")};
+  Option<unsigned> threads{*this, "threads", llvm::cl::init(0), llvm::cl::desc("Threads; 0: one per core")};
+  Option<uint64_t> maxMemory{*this, "max-memory", llvm::cl::init(128),
+                             llvm::cl::desc("Working memory of all threads together for weights, in MiB")};
+  Option<bool> plan{*this, "plan", llvm::cl::init(false),
+                    llvm::cl::desc("Print sizes and memory on stderr before weights are computed")};
+  Option<int64_t> accuracyLevel{*this, "accuracy-level", llvm::cl::init(0),
+                                llvm::cl::desc("accuracy_level of MatMulNBits nodes (0: f32, 4: 8-bit activations)")};
 };
 } // namespace
 
