@@ -98,7 +98,7 @@ static std::string compareOutputs(Model &model, llvm::ArrayRef<Tensor> computed,
     std::string place = "output '" + (name ? name.str() : std::to_string(i)) + "': ";
     if (!a)
       return place + "nothing was computed";
-    if (a.shape() != b.shape() || a.dtype() != b.dtype())
+    if (a.shape() != b.shape() || (a.dtype() != b.dtype() && a.dtype() != DType::F64))
       return place + "computed " + compute::toString(a.shape()) + " of " + toString(a.dtype()).str() + ", expected " +
              compute::toString(b.shape()) + " of " + toString(b.dtype()).str();
     Deviation deviation = compare(a, b);
@@ -118,14 +118,16 @@ static Result failure(llvm::Error error) {
   return {outcome, llvm::toString(std::move(error)), 0, 0};
 }
 
-static Result runCase(llvm::StringRef folder, std::optional<double> statedTolerance) {
+static Result runCase(llvm::StringRef folder, const BackendTestOptions &options) {
   llvm::Expected<Model> model = loadModel(join(folder, "model.onnx"));
   if (!model)
     return unsupported(model.takeError());
-  interp::Interpreter interpreter(model->function, model->evaluator.get());
+  interp::InterpreterOptions interpreterOptions;
+  interpreterOptions.precision = options.precision;
+  interp::Interpreter interpreter(model->function, model->evaluator.get(), interpreterOptions);
   if (llvm::Error error = interpreter.check())
     return unsupported(std::move(error));
-  double tolerance = statedTolerance.value_or(toleranceOf(folder));
+  double tolerance = options.tolerance.value_or(toleranceOf(folder));
   Result result;
   unsigned sets = 0;
   for (;; ++sets) {
@@ -152,7 +154,7 @@ static Result runCase(llvm::StringRef folder, std::optional<double> statedTolera
   return result;
 }
 
-bool check::runBackendTests(llvm::ArrayRef<std::string> folders, std::optional<double> tolerance, bool quiet) {
+bool check::runBackendTests(llvm::ArrayRef<std::string> folders, const BackendTestOptions &options) {
   llvm::SmallVector<std::string> cases;
   for (const std::string &folder : folders) {
     size_t before = cases.size();
@@ -164,14 +166,14 @@ bool check::runBackendTests(llvm::ArrayRef<std::string> folders, std::optional<d
   }
   unsigned counts[3] = {};
   for (const std::string &folder : cases) {
-    Result result = runCase(folder, tolerance);
+    Result result = runCase(folder, options);
     ++counts[unsigned(result.outcome)];
     llvm::StringRef name = llvm::sys::path::filename(folder);
     if (result.outcome == Outcome::Failed)
       llvm::outs() << "FAILED " << name << ": " << result.reason << '\n';
     else if (result.outcome == Outcome::Unsupported)
       llvm::outs() << "UNSUPPORTED " << name << ": " << result.reason << '\n';
-    else if (!quiet)
+    else if (!options.quiet)
       llvm::outs() << "passed " << name << llvm::format(" (worst %.1e, %.2f s)\n", result.worst, result.seconds);
     llvm::outs().flush();
   }

@@ -9,6 +9,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "quantopt/Dialect/Param/Analysis/WeightEvaluator.h"
+#include "quantopt/Interp/KernelContext.h"
 #include "quantopt/Support/Tensor.h"
 #include "llvm/Support/Error.h"
 
@@ -38,8 +39,15 @@ Deviation compare(const Tensor &computed, const Tensor &expected);
 /// "worst element 17: computed 1.5, expected 1.25, 0.2 of the largest".
 std::string describe(const Deviation &deviation);
 
+struct BackendTestOptions {
+  /// Relative to the largest element of an output; nothing: what the folder says, or 1e-4.
+  std::optional<double> tolerance;
+  interp::Precision precision = interp::Precision::F32;
+  /// Do not list what passes.
+  bool quiet = false;
+};
 /// Runs folders in the layout of ONNX's backend tests, prints an outcome for each and the totals; whether none failed.
-bool runBackendTests(llvm::ArrayRef<std::string> folders, std::optional<double> tolerance, bool quiet);
+bool runBackendTests(llvm::ArrayRef<std::string> folders, const BackendTestOptions &options);
 
 /// Executes each node of a model alone on recorded inputs and compares with recorded outputs; prints counts and worst
 /// deviations by operator. False after a deviation, or where a node is not covered by the recording.

@@ -32,6 +32,7 @@ int main(int argc, char **argv) {
   cl::opt<double> tolerance("tolerance", cl::init(0), cl::cat(category),
                             cl::desc("largest deviation, relative to the largest element of an output (default: 1e-4, "
                                      "or \"tolerance\" of fixture.json; 1e-5 for --replay)"));
+  cl::opt<bool> doubles("f64", cl::cat(category), cl::desc("compute in f64, whatever types the models state"));
   cl::opt<bool> quiet("quiet", cl::cat(category), cl::desc("do not list what passes"));
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
@@ -39,7 +40,9 @@ int main(int argc, char **argv) {
 
   std::optional<double> stated = tolerance.getNumOccurrences() ? std::optional<double>(tolerance) : std::nullopt;
   if (replay.empty())
-    return check::runBackendTests(paths, stated, quiet) ? 0 : 1;
+    return check::runBackendTests(paths, {stated, doubles ? interp::Precision::F64 : interp::Precision::F32, quiet})
+               ? 0
+               : 1;
   if (paths.size() != 1) {
     llvm::errs() << "error: --replay expects one model\n";
     return 1;

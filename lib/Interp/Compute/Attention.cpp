@@ -11,6 +11,7 @@
 #include "quantopt/Interp/Compute/Parallel.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include <cmath>
+#include <limits>
 
 using namespace quantopt;
 using namespace quantopt::compute;
@@ -31,6 +32,16 @@ template <typename T> struct Operands {
 
 } // namespace
 
+/// Whether a row of the mask leaves nothing.
+template <typename T> static bool isMasked(const T *mask, int64_t step, int64_t positions) {
+  if (!mask)
+    return false;
+  for (int64_t t = 0; t < positions; ++t)
+    if (mask[t * step] != -std::numeric_limits<T>::infinity())
+      return false;
+  return true;
+}
+
 /// scale · scores, capped, plus the mask; then softmax. Returns the number of positions up to the last weight that is
 /// not zero.
 template <typename T> static int64_t scoresToWeights(const Operands<T> &o, T *scores, const T *mask) {
@@ -47,6 +58,10 @@ template <typename T> static int64_t scoresToWeights(const Operands<T> &o, T *sc
   else if (mask)
     for (int64_t t = 0; t < o.positions; ++t)
       scores[t] += mask[t * step];
+  if (o.options.zeroMaskedRows && isMasked(mask, step, o.positions)) {
+    std::fill_n(scores, o.positions, T(0));
+    return 0;
+  }
   softmaxRow(scores, scores, o.positions);
   int64_t last = o.positions;
   while (last > 0 && scores[last - 1] == T(0))
@@ -171,4 +186,42 @@ llvm::Expected<Tensor> compute::rope(const Tensor &x, const Tensor &cos, const T
   DType working = arithmeticType(x.dtype());
   Tensor a = convert(x, working), c = convert(cos, working), s = convert(sin, working);
   return convert(working == DType::F64 ? ropeOf<double>(a, c, s) : ropeOf<float>(a, c, s), x.dtype());
+}
+
+template <typename T>
+static Tensor rotaryOf(const Tensor &x, const RotaryTables &tables, const Tensor &cos, const Tensor &sin) {
+  int64_t heads = x.dim(1), length = x.dim(2), depth = x.dim(3), half = cos.dim(-1);
+  Tensor result(x.dtype(), x.shape());
+  const T *source = x.data<T>().data(), *c = cos.data<T>().data(), *s = sin.data<T>().data();
+  T *target = result.mutableData<T>().data();
+  int64_t step = tables.interleaved ? 2 : 1, distance = tables.interleaved ? 1 : half;
+  parallelForRanges(x.dim(0) * heads * length, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; ++row) {
+      int64_t table = tables.positions[row / (heads * length) * length + row % length] * half;
+      const T *from = source + row * depth;
+      T *to = target + row * depth;
+      for (int64_t i = 0; i < half; ++i) {
+        T first = from[i * step], second = from[i * step + distance];
+        to[i * step] = first * c[table + i] - second * s[table + i];
+        to[i * step + distance] = first * s[table + i] + second * c[table + i];
+      }
+      std::copy(from + 2 * half, from + depth, to + 2 * half);
+    }
+  });
+  return result;
+}
+
+llvm::Expected<Tensor> compute::rotary(const Tensor &x, const RotaryTables &tables) {
+  bool fits = x.rank() == 4 && tables.cos.rank() == 2 && tables.cos.shape() == tables.sin.shape() &&
+              2 * tables.cos.dim(1) <= x.dim(3) && int64_t(tables.positions.size()) == x.dim(0) * x.dim(2);
+  if (!fits)
+    return makeError("rotary embedding of " + toString(x.shape()) + " by tables " + toString(tables.cos.shape()) +
+                     " at " + llvm::Twine(tables.positions.size()) + " positions is not defined");
+  for (int64_t position : tables.positions)
+    if (position < 0 || position >= tables.cos.dim(0))
+      return makeError("position " + llvm::Twine(position) + " is outside tables of " + llvm::Twine(tables.cos.dim(0)));
+  DType working = arithmeticType(x.dtype());
+  Tensor a = convert(x, working), c = convert(tables.cos, working), s = convert(tables.sin, working);
+  Tensor result = working == DType::F64 ? rotaryOf<double>(a, tables, c, s) : rotaryOf<float>(a, tables, c, s);
+  return convert(result, x.dtype());
 }

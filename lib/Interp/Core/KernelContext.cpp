@@ -83,8 +83,11 @@ static Tensor copyElements(mlir::DenseElementsAttr elements, DType type) {
 
 llvm::Expected<Tensor> interp::toTensor(mlir::DenseElementsAttr elements, Precision precision) {
   std::optional<DType> type = param::getDType(elements.getElementType());
-  if (!type)
-    return unsupported("there is a constant with elements that cannot be computed with");
+  if (!type) {
+    std::string name;
+    llvm::raw_string_ostream(name) << elements.getElementType();
+    return unsupported("elements of type " + name + " cannot be computed with");
+  }
   bool widens = precision == Precision::F64 && isFloat(*type);
   return copyElements(elements, widens ? DType::F64 : *type);
 }

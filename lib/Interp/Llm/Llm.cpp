@@ -75,7 +75,7 @@ static llvm::Expected<Tensors> kvAppend(KernelContext &context) {
 static llvm::Expected<Tensors> attention(KernelContext &context) {
   double scale = llvm::cast<llm::AttentionOp>(context.op()).getScale().convertToDouble();
   return single(
-      compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3), {scale, 0}));
+      compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3), {scale}));
 }
 
 void interp::registerLlmKernels(KernelRegistry &registry) {

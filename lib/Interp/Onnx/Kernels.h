@@ -19,6 +19,12 @@ void registerReductionKernels(KernelRegistry &registry);
 void registerMatMulKernels(KernelRegistry &registry);
 void registerQuantizationKernels(KernelRegistry &registry);
 void registerBlockQuantizedKernels(KernelRegistry &registry);
+void registerAttentionKernels(KernelRegistry &registry);
+void registerRotaryKernels(KernelRegistry &registry);
+
+/// x [B, S, heads · D] as [B, heads, S, D], and back.
+llvm::Expected<Tensor> splitHeads(const Tensor &x, int64_t heads);
+llvm::Expected<Tensor> mergeHeads(const Tensor &x);
 
 /// The element type of a number of TensorProto.DataType; an error for those without a DType.
 llvm::Expected<DType> fromOnnxType(int64_t type);

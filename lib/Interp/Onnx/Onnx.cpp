@@ -16,4 +16,6 @@ void interp::registerOnnxKernels(KernelRegistry &registry) {
   registerMatMulKernels(registry);
   registerQuantizationKernels(registry);
   registerBlockQuantizedKernels(registry);
+  registerAttentionKernels(registry);
+  registerRotaryKernels(registry);
 }

@@ -16,6 +16,8 @@ struct AttentionOptions {
   double scale = 1;
   /// Scores become softcap · tanh(score / softcap) before the mask; 0: they stay.
   double softcap = 0;
+  /// Queries whose mask is -∞ everywhere give 0, as ONNX's Attention wants it; otherwise NaN, as the formula does.
+  bool zeroMaskedRows = false;
 };
 
 /// softmax(scale · q kᵀ + mask) v per head: q [B, H, S, D], k [B, Hkv, T, D], v [B, Hkv, T, Dv]; query head h reads
@@ -27,6 +29,17 @@ llvm::Expected<Tensor> attention(const Tensor &q, const Tensor &k, const Tensor 
 /// x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the last dimension of x [B, H, S, D]; cos and sin are [B, S, D],
 /// [B, 1, S, D] or the same with one batch.
 llvm::Expected<Tensor> rope(const Tensor &x, const Tensor &cos, const Tensor &sin);
+
+/// Where the cosines and sines of a rotary embedding are, and what they turn.
+struct RotaryTables {
+  /// [rows, half]: row `positions[b · S + s]` is for token s of batch b.
+  Tensor cos, sin;
+  llvm::SmallVector<int64_t> positions;
+  /// Pairs are neighbours, not elements of the two halves.
+  bool interleaved = false;
+};
+/// x [B, H, S, D] with the first 2·half elements of every head turned: (x₁·cos − x₂·sin, x₁·sin + x₂·cos).
+llvm::Expected<Tensor> rotary(const Tensor &x, const RotaryTables &tables);
 
 } // namespace quantopt::compute
 
