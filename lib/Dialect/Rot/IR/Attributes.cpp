@@ -70,7 +70,7 @@ LogicalResult VariantAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   if (!transform || isa<VariantAttr, KronAttr, ChainAttr>(leaf))
     return emitError() << "expected a leaf transform, got " << leaf;
   if ((transform.isOrthogonal() || transform.isSymmetric()) && kind != VariantKind::Inverse)
-    return emitError() << "not in normal form: write this variant of " << leaf << " as itself or its inverse";
+    return emitError() << "not in normal form: write this variant of " << leaf << " as itself or its inverse"; // C3
   return success();
 }
 
@@ -97,7 +97,17 @@ bool KronAttr::isOrthogonal() const { return allOf(getFactors(), &TransformInter
 bool KronAttr::isSymmetric() const { return allOf(getFactors(), &TransformInterface::isSymmetric); }
 bool KronAttr::isDiagonal() const { return allOf(getFactors(), &TransformInterface::isDiagonal); }
 LogicalResult KronAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> factors) {
-  return verifyFactors(emitError, factors);
+  if (failed(verifyFactors(emitError, factors)))
+    return failure();
+  auto isIdentity = [](Attribute factor) { return isa<IntegerAttr>(factor); };
+  for (Attribute factor : factors)
+    if (isa<KronAttr>(factor) || (isIdentity(factor) && sizeOf(factor) < 2)) // C3
+      return emitError() << "not in normal form: " << factor << " is no factor of its own";
+  for (auto [first, second] : llvm::zip(factors, factors.drop_front()))
+    if (isIdentity(first) && isIdentity(second)) // C3
+      return emitError() << "not in normal form: identities of sizes " << sizeOf(first) << " and " << sizeOf(second)
+                         << " are one of size " << sizeOf(first) * sizeOf(second);
+  return success();
 }
 
 int64_t ChainAttr::getSize() const { return sizeOf(getFactors()[0]); }
@@ -113,15 +123,18 @@ LogicalResult ChainAttr::verify(function_ref<InFlightDiagnostic()> emitError, Ar
     if (sizeOf(first) != sizeOf(second))
       return emitError() << "factors of sizes " << sizeOf(first) << " and " << sizeOf(second)
                          << " cannot be multiplied";
-    if (inverse(first) == second)
+    if (inverse(first) == second) // C3
       return emitError() << "not in normal form: " << first << " cancels with its neighbour";
+    auto product = dyn_cast_or_null<ChainAttr>(compose(first, second));
+    if (!product || product.getFactors() != ArrayRef<Attribute>{first, second}) // C3
+      return emitError() << "not in normal form: " << first << " and " << second << " can be multiplied";
   }
   return success();
 }
 
 LogicalResult BasisAttr::verify(function_ref<InFlightDiagnostic()> emitError, ArrayRef<Attribute> dims) {
   if (llvm::all_of(dims, llvm::IsaPred<UnitAttr>))
-    return emitError() << "the standard basis is written by leaving the encoding out";
+    return emitError() << "the standard basis is written by leaving the encoding out"; // C2
   for (Attribute t : dims)
     if (!isa<UnitAttr, TransformInterface>(t))
       return emitError() << "expected a transform or `_`, got " << t;
@@ -130,11 +143,11 @@ LogicalResult BasisAttr::verify(function_ref<InFlightDiagnostic()> emitError, Ar
 
 LogicalResult BasisAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                                         function_ref<InFlightDiagnostic()> emitError) const {
-  if (shape.size() != getDims().size())
+  if (shape.size() != getDims().size()) // C1
     return emitError() << "basis of rank " << getDims().size() << " on a tensor of rank " << shape.size();
   for (auto [dim, pair] : llvm::enumerate(llvm::zip_equal(getDims(), shape))) {
     auto [t, size] = pair;
-    if (!isa<UnitAttr>(t) && sizeOf(t) != size)
+    if (!isa<UnitAttr>(t) && sizeOf(t) != size) // C1
       return emitError() << "dimension " << dim << " has size " << size << ", but its basis " << t << " has size "
                          << sizeOf(t);
   }
@@ -158,7 +171,7 @@ RankedTensorType quantopt::rot::withBasis(RankedTensorType type, int64_t dim, Tr
 }
 
 LogicalResult HadamardAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t size, int64_t seed) {
-  if (size < 1 || seed < 0)
+  if (size < 1 || seed < 0) // C4
     return emitError() << "expected a positive size and a seed that is not negative, got " << size << " and " << seed;
   return success();
 }

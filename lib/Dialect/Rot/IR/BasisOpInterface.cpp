@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "mlir/Interfaces/CallInterfaces.h"
 #include "quantopt/Dialect/Rot/IR/Rot.h"
 #include "quantopt/Dialect/Support/NodeName.h"
 
@@ -79,16 +80,16 @@ LogicalResult quantopt::rot::verifyBasisTies(Operation *op) {
       Transform basis = getBasis(slot.value, slot.dim);
       std::string where = describe(op, slot.value, slot.dim);
       FailureOr<Transform> t = fromSlot(slot, basis);
-      if (failed(t))
+      if (failed(t)) // C5
         return emitBasisError(op) << where << " is in basis " << print(basis) << ", which does not act on each of its "
                                   << slot.blocks << " heads alike";
-      if (!tie.admits(*t))
+      if (!tie.admits(*t)) // C6
         return emitBasisError(op) << where << " is in basis " << print(basis) << ", but " << allowedBases(tie.accepts)
                                   << " allowed there";
       if (!first) {
         first = &slot;
         common = *t;
-      } else if (*t != common) {
+      } else if (*t != common) { // C5
         return emitBasisError(op) << where << " is in basis " << print(basis) << ", but "
                                   << describe(op, first->value, first->dim) << " requires "
                                   << print(toSlot(slot, common, op->getContext()));
@@ -99,18 +100,18 @@ LogicalResult quantopt::rot::verifyBasisTies(Operation *op) {
     for (Value value : values)
       if (auto type = dyn_cast<RankedTensorType>(value.getType()))
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
-          if (!tied.contains({value, dim}) && getBasis(value, dim))
+          if (!tied.contains({value, dim}) && getBasis(value, dim)) // C7
             return emitBasisError(op) << describe(op, value, dim) << " is in basis " << print(getBasis(value, dim))
                                       << ", but only the standard basis is allowed there";
   return success();
 }
 
-/// `rot.strict` on a function: an op that does not say how it treats bases may not touch a rotated value.
+/// C9: `rot.strict` on a function: an op that does not say how it treats bases may not touch a rotated value.
 LogicalResult RotDialect::verifyOperationAttribute(Operation *root, NamedAttribute attribute) {
   if (attribute.getName() != "rot.strict")
     return root->emitError() << "unknown attribute " << attribute.getName();
   WalkResult result = root->walk([&](Operation *op) {
-    if (op == root || isa<BasisOpInterface, ConvertOp>(op) || op->hasTrait<OpTrait::IsTerminator>() ||
+    if (op == root || isa<BasisOpInterface, ConvertOp, CallOpInterface>(op) || op->hasTrait<OpTrait::IsTerminator>() ||
         op->getName().getDialectNamespace() == "param")
       return WalkResult::advance();
     for (ValueRange values : {ValueRange(op->getOperands()), ValueRange(op->getResults())})

@@ -18,7 +18,7 @@ using namespace quantopt::rot;
 
 LogicalResult ConvertOp::verify() {
   auto source = getInput().getType(), target = getResult().getType();
-  if (source.cloneWithEncoding({}) != target.cloneWithEncoding({}))
+  if (source.cloneWithEncoding({}) != target.cloneWithEncoding({})) // C8
     return emitOpError("may change the basis only, not the shape or the element type");
   return success();
 }

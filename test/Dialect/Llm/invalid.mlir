@@ -1,0 +1,150 @@
+// RUN: quant-opt %s --split-input-file --verify-diagnostics
+
+// C1: embedding.
+func.func @float_ids(%ids: tensor<?xf32>, %t: tensor<100x8xf32>) {
+  // expected-error@+1 {{expected integer ids and a matrix of rows as wide as the result, got 'tensor<?xf32>' and 'tensor<100x8xf32>' for 'tensor<?x8xf32>'}}
+  %x = llm.embedding %ids, %t : (tensor<?xf32>, tensor<100x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @width(%ids: tensor<?xi64>, %t: tensor<100x8xf32>) {
+  // expected-error@+1 {{expected integer ids and a matrix of rows as wide as the result}}
+  %x = llm.embedding %ids, %t : (tensor<?xi64>, tensor<100x8xf32>) -> tensor<?x9xf32>
+  return
+}
+
+// -----
+// C2: rms_norm.
+func.func @norm_shape(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected input and result of one shape, got 'tensor<?x8xf32>' and 'tensor<?x9xf32>'}}
+  %n = llm.rms_norm %x {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x9xf32>
+  return
+}
+
+// -----
+func.func @norm_scale(%x: tensor<?x8xf32>, %g: tensor<4xf32>) {
+  // expected-error@+1 {{expected a scale of the size of the last dimension of 'tensor<?x8xf32>', got 'tensor<4xf32>'}}
+  %n = llm.rms_norm %x scale %g : tensor<4xf32> {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @norm_eps(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected eps not to be negative}}
+  %n = llm.rms_norm %x {eps = -1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+// C3: linear.
+func.func @transposed_weight(%x: tensor<?x8xf32>, %w: tensor<8x4xf32>) {
+  // expected-error@+1 {{expected a weight [out, in] with in = 8, got 'tensor<8x4xf32>'}}
+  %y = llm.linear %x, %w : (tensor<?x8xf32>, tensor<8x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @linear_result(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected a result whose last dimension is 4, got 'tensor<?x8xf32>'}}
+  %y = llm.linear %x, %w : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @bias(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<8xf32>) {
+  // expected-error@+1 {{expected a bias of size 4, got 'tensor<8xf32>'}}
+  %y = llm.linear %x, %w bias %b : (tensor<?x8xf32>, tensor<4x8xf32>, tensor<8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+// C4: sums and swiglu.
+func.func @sum(%x: tensor<?x8xf32>, %y: tensor<8xf32>) {
+  // expected-error@+1 {{expected operands and result of one shape, got 'tensor<8xf32>' for 'tensor<?x8xf32>'}}
+  %z = llm.residual_add %x, %y : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @gate(%x: tensor<?x8xf32>, %y: tensor<?x4xf32>) {
+  // expected-error@+1 {{expected operands and result of one shape}}
+  %z = llm.swiglu %x, %y : (tensor<?x8xf32>, tensor<?x4xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+// C5: heads.
+func.func @split(%x: tensor<?x?x192xf32>) {
+  // expected-error@+1 {{expected [B, S, heads·d] and [B, heads, S, d] with known heads and d, got 'tensor<?x?x192xf32>' and 'tensor<?x3x?x32xf32>'}}
+  %y = llm.split_heads %x : (tensor<?x?x192xf32>) -> tensor<?x3x?x32xf32>
+  return
+}
+
+// -----
+func.func @merge(%x: tensor<?x?x?x64xf32>) {
+  // expected-error@+1 {{with known heads and d}}
+  %y = llm.merge_heads %x : (tensor<?x?x?x64xf32>) -> tensor<?x?x192xf32>
+  return
+}
+
+// -----
+// C6: rope.
+func.func @odd(%x: tensor<?x3x?x63xf32>, %t: tensor<?x?x63xf32>) {
+  // expected-error@+1 {{expected input and result [B, heads, S, d] with an even d}}
+  %y = llm.rope %x, %t, %t : (tensor<?x3x?x63xf32>, tensor<?x?x63xf32>, tensor<?x?x63xf32>) -> tensor<?x3x?x63xf32>
+  return
+}
+
+// -----
+func.func @half_tables(%x: tensor<?x3x?x64xf32>, %t: tensor<?x?x32xf32>) {
+  // expected-error@+1 {{expected cos and sin [B, S, d] or [B, 1, S, d], got 'tensor<?x?x32xf32>'}}
+  %y = llm.rope %x, %t, %t : (tensor<?x3x?x64xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> tensor<?x3x?x64xf32>
+  return
+}
+
+// -----
+// C7: kv_append.
+func.func @append(%past: tensor<?x3x?x64xf32>, %rows: tensor<?x9x?x64xf32>) {
+  // expected-error@+1 {{expected a cache, rows and a result [B, kv_heads, length, d]}}
+  %k = llm.kv_append %past, %rows : (tensor<?x3x?x64xf32>, tensor<?x9x?x64xf32>) -> tensor<?x3x?x64xf32>
+  return
+}
+
+// -----
+#H = #rot.basis<[_, _, _, #rot.hadamard<64>]>
+func.func @append_basis(%past: tensor<?x3x?x64xf32>, %rows: tensor<?x3x?x64xf32, #H>) {
+  // expected-error@+1 {{operand #1 (dimension 3) is in basis #rot.hadamard<64>, but operand #0 (dimension 3) requires `standard`}}
+  %k = llm.kv_append %past, %rows : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32, #H>) -> tensor<?x3x?x64xf32>
+  return
+}
+
+// -----
+// C8: attention.
+func.func @uneven(%q: tensor<?x9x?x64xf32>, %k: tensor<?x2x?x64xf32>) {
+  // expected-error@+1 {{9 query heads cannot share 2 key and 2 value heads evenly}}
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x9x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
+func.func @head_sizes(%q: tensor<?x9x?x64xf32>, %k: tensor<?x3x?x32xf32>) {
+  // expected-error@+1 {{expected queries and keys of one head size}}
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x9x?x64xf32>, tensor<?x3x?x32xf32>, tensor<?x3x?x32xf32>) -> tensor<?x9x?x32xf32>
+  return
+}
+
+// -----
+func.func @unknown_heads(%q: tensor<?x?x?x64xf32>, %k: tensor<?x3x?x64xf32>) {
+  // expected-error@+1 {{expected [B, heads, S, d] with known heads, got 'tensor<?x?x?x64xf32>'}}
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x?x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x?x?x64xf32>
+  return
+}
+
+// -----
+#H = #rot.basis<[_, _, _, #rot.hadamard<64>]>
+func.func @one_side(%q: tensor<?x9x?x64xf32, #H>, %k: tensor<?x3x?x64xf32>) {
+  // expected-error@+1 {{operand #1 (dimension 3) is in basis `standard`, but operand #0 (dimension 3) requires #rot.hadamard<64>}}
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x9x?x64xf32, #H>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}

@@ -1,0 +1,155 @@
+// RUN: quant-opt %s --split-input-file --verify-diagnostics
+
+// C1: granularity.
+func.func @scale_shape(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected a scale of shape [?, 2] for groups of 4 (0: all), got 'tensor<?x1xf32>'}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 4 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+func.func @code_shape(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected codes of the shape of 'tensor<?x8xf32>', got 'tensor<?x4xi4>'}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x4xi4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+func.func @unsigned_without_zero(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected codes of type i4 or i8, got 'ui4'}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xui4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+func.func @signed_with_zero(%c: tensor<?x8xi4>, %s: tensor<?x1xf32>, %z: tensor<?x1xi4>) {
+  // expected-error@+1 {{expected codes of type ui4 or ui8, got 'i4'}}
+  %x = q.dequantize %c, %s zero %z {group_size = 0 : i64} : (tensor<?x8xi4>, tensor<?x1xf32>, tensor<?x1xi4>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @zero_type(%c: tensor<?x8xui4>, %s: tensor<?x1xf32>, %z: tensor<?x1xui8>) {
+  // expected-error@+1 {{expected a zero point of the shape of the scale and the type of the codes, got 'tensor<?x1xui8>'}}
+  %x = q.dequantize %c, %s zero %z {group_size = 0 : i64} : (tensor<?x8xui4>, tensor<?x1xf32>, tensor<?x1xui8>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+func.func @group_of_unknown(%c: tensor<?x?xi4>, %s: tensor<?x1xf32>) {
+  // expected-error@+1 {{expected a group size that is not negative, and a known last dimension to group, got 4 and 'tensor<?x?xf32>'}}
+  %x = q.dequantize %c, %s {group_size = 4 : i64} : (tensor<?x?xi4>, tensor<?x1xf32>) -> tensor<?x?xf32>
+  return
+}
+
+// -----
+func.func @weight_scale(%w: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected codes of the shape of 'tensor<4x8xf32>' and a scale [4, 2], got 'tensor<4x8xi4>' and 'tensor<4x1xf32>'}}
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = 4, group_size = 4}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+  return
+}
+
+// -----
+// C2: bits and clip.
+func.func @bits(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected 2 to 4 bits, got 5}}
+  %c, %s = q.quantize_dynamic %x {bits = 5 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+func.func @clip(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected a clip in (0, 1], got}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.0 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+// C3: weights and their quantizers.
+func.func @vector(%w: tensor<8xf32>) {
+  // expected-error@+1 {{expected a matrix of known size, got 'tensor<8xf32>'}}
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = 4}} : tensor<8xf32> -> tensor<8xi4>, tensor<1xf32>
+  return
+}
+
+// -----
+func.func @method(%w: tensor<4x8xf32>) {
+  // expected-error@+1 {{unknown quantizer 'magic'; there are:}}
+  %c, %s = q.quantize_weight %w {method = "magic", options = {bits = 4}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+  return
+}
+
+// -----
+func.func @option(%w: tensor<4x8xf32>) {
+  // expected-error@+1 {{bitz}}
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bitz = 4}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+  return
+}
+
+// -----
+func.func @option_type(%w: tensor<4x8xf32>) {
+  // expected-error@+1 {{option "bits" is neither a number, a truth value nor a string}}
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = [4]}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>
+  return
+}
+
+// -----
+// C4: q.linear.
+func.func @two_sizes(%x: tensor<?x8xi4>, %xs: tensor<?x2xf32>, %w: tensor<4x8xi4>, %ws: tensor<4x4xf32>) {
+  // expected-error@+1 {{expected groups of one size on both sides, or one group on a side, got 4 and 2}}
+  %y = q.linear %x, %xs, %w, %ws {input_group_size = 4 : i64, weight_group_size = 2 : i64} : (tensor<?x8xi4>, tensor<?x2xf32>, tensor<4x8xi4>, tensor<4x4xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @in(%x: tensor<?x8xi4>, %xs: tensor<?x1xf32>, %w: tensor<4x6xi4>, %ws: tensor<4x1xf32>) {
+  // expected-error@+1 {{expected a weight [out, in] with in = 8, got 'tensor<4x6xi4>'}}
+  %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64} : (tensor<?x8xi4>, tensor<?x1xf32>, tensor<4x6xi4>, tensor<4x1xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+func.func @out(%x: tensor<?x8xi4>, %xs: tensor<?x1xf32>, %w: tensor<4x8xi4>, %ws: tensor<4x1xf32>) {
+  // expected-error@+1 {{expected a result, and a bias if any, of 4 columns, got 'tensor<?x8xf32>'}}
+  %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64} : (tensor<?x8xi4>, tensor<?x1xf32>, tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+#H = #rot.basis<[_, #rot.hadamard<8>]>
+func.func @one_side(%x: tensor<?x8xi4, #H>, %xs: tensor<?x1xf32>, %w: tensor<4x8xi4>, %ws: tensor<4x1xf32>) {
+  // expected-error@+1 {{operand #2 (dimension 1) is in basis `standard`, but operand #0 (dimension 1) requires #rot.hadamard<8>}}
+  %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64} : (tensor<?x8xi4, #H>, tensor<?x1xf32>, tensor<4x8xi4>, tensor<4x1xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+// Codes keep the basis of what was quantized.
+#H = #rot.basis<[_, #rot.hadamard<8>]>
+func.func @lost_basis(%x: tensor<?x8xf32, #H>) {
+  // expected-error@+1 {{result #0 (dimension 1) is in basis `standard`, but operand #0 (dimension 1) requires #rot.hadamard<8>}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32, #H> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+  return
+}
+
+// -----
+// C5: q.pack.
+func.func @pack_layout(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
+  // expected-error@+1 {{expected layout "in_out" or "matmul_nbits", got "upside_down"}}
+  %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "upside_down"} : (tensor<4x8xi4>, tensor<4x1xf32>) -> (tensor<8x4xi4>, tensor<4xf32>)
+  return
+}
+
+// -----
+func.func @pack_shape(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
+  // expected-error@+1 {{expected 'tensor<8x4xi4>' and its scales, got 'tensor<4x8xi4>' and 'tensor<4xf32>'}}
+  %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "in_out"} : (tensor<4x8xi4>, tensor<4x1xf32>) -> (tensor<4x8xi4>, tensor<4xf32>)
+  return
+}
+
+// -----
+func.func @pack_odd(%codes: tensor<4x9xi4>, %scale: tensor<4x3xf32>) {
+  // expected-error@+1 {{expected groups of an even size, got 3}}
+  %p, %ps = q.pack %codes, %scale {group_size = 3 : i64, layout = "matmul_nbits"} : (tensor<4x9xi4>, tensor<4x3xf32>) -> (tensor<4x3x2xui8>, tensor<4x3xf32>)
+  return
+}
