@@ -15,6 +15,7 @@
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/InitAllPasses.h"
 #include "quantopt/Onnx/Import.h"
+#include "quantopt/Pipelines/VerifyNumerics.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/SourceMgr.h"
@@ -60,10 +61,25 @@ static bool emitsFile(const MlirOptMainConfig &config, DialectRegistry &registry
   return last.getArgument().starts_with("emit-");
 }
 
+/// The configuration with every function-preserving pass proved by running what it rewrites.
+static MlirOptMainConfig withNumericVerification(const MlirOptMainConfig &config) {
+  MlirOptMainConfig verifying = config;
+  verifying.setPassPipelineSetupFn([config](PassManager &pm) {
+    if (failed(config.setupPassPipeline(pm)))
+      return failure();
+    enableNumericVerification(pm);
+    return success();
+  });
+  return verifying;
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::cl::SetVersionPrinter(
       [](raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\nLLVM " LLVM_VERSION_STRING "\n"; });
+  llvm::cl::opt<bool> verifyNumerics(
+      "verify-numerics", llvm::cl::desc("Run functions in f64 before and after each pass that may not change what they "
+                                        "compute, and fail where results differ"));
   registerAllPasses();
   DialectRegistry registry;
   registerAllDialects(registry);
@@ -85,6 +101,8 @@ int main(int argc, char **argv) {
   if (!isOutputGiven && emitsFile(config, registry))
     outputPath = "/dev/null";
 
+  if (verifyNumerics)
+    config = withNumericVerification(config);
   std::unique_ptr<llvm::MemoryBuffer> input = openInput(inputPath, isOutputGiven ? outputPath : "-");
   if (!input)
     return 1;

@@ -49,7 +49,7 @@ static void summarize(func::FuncOp function) {
     else if (auto node = dyn_cast<onnx::NodeOpInterface>(op))
       ++nodes[node.getOpType()];
   });
-  InFlightDiagnostic remark = function.emitRemark() << "recognised";
+  InFlightDiagnostic remark = emitRemark(function.getLoc()) << "recognised";
   auto list = [&](const std::map<StringRef, int64_t> &counts) {
     if (counts.empty())
       remark << " nothing";

@@ -161,6 +161,9 @@ Transform quantopt::rot::getBasis(Type type, int64_t dim) {
   auto basis = dyn_cast_or_null<BasisAttr>(ranked.getEncoding());
   return basis && !isa<UnitAttr>(basis.getDims()[dim]) ? basis.getDims()[dim] : Transform();
 }
+RankedTensorType quantopt::rot::inStandardBasis(RankedTensorType type) {
+  return isa_and_nonnull<BasisAttr>(type.getEncoding()) ? type.cloneWithEncoding({}) : type;
+}
 RankedTensorType quantopt::rot::withBasis(RankedTensorType type, int64_t dim, Transform t) {
   SmallVector<Attribute> dims(type.getRank(), UnitAttr::get(type.getContext()));
   if (auto basis = dyn_cast_or_null<BasisAttr>(type.getEncoding()))
