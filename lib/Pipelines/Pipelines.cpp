@@ -7,6 +7,7 @@
 #include "quantopt/Pipelines/Pipelines.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
+#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 
 using namespace mlir;
@@ -16,6 +17,12 @@ using namespace quantopt;
 static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+}
+
+/// Where every method begins: with layers.
+static OpPassManager &addRecognition(OpPassManager &pm) {
+  pm.addPass(createRecognizePass());
+  return pm.nest<func::FuncOp>();
 }
 
 static void addRotations(OpPassManager &pm, ArrayRef<std::string> sites, int64_t seed) {
@@ -43,7 +50,7 @@ template <typename Options> static void addQuantizers(OpPassManager &pm, const O
 }
 
 void quantopt::buildRtnPipeline(OpPassManager &pm, const RtnOptions &options) {
-  addQuantizers(pm.nest<func::FuncOp>(), options);
+  addQuantizers(addRecognition(pm), options);
 }
 
 /// R1 and R2 cost nothing when the model runs. R3 and R4 do, and serve the cache and the activations only.
@@ -59,13 +66,13 @@ static SmallVector<std::string> chooseSites(const QuarotOptions &options) {
 }
 
 void quantopt::buildQuarotPipeline(OpPassManager &pm, const QuarotOptions &options) {
-  OpPassManager &func = pm.nest<func::FuncOp>();
+  OpPassManager &func = addRecognition(pm);
   addRotations(func, chooseSites(options), options.seed);
   addQuantizers(func, options);
 }
 
 void quantopt::buildW4A16Pipeline(OpPassManager &pm, const W4A16Options &options) {
-  OpPassManager &func = pm.nest<func::FuncOp>();
+  OpPassManager &func = addRecognition(pm);
   addRotations(func, {"R1", "R2"}, options.seed);
   QWeightsPassOptions weights;
   weights.bits = options.weightBits;
