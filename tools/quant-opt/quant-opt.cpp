@@ -73,6 +73,13 @@ static MlirOptMainConfig withNumericVerification(const MlirOptMainConfig &config
   return verifying;
 }
 
+/// An error about a module would print all of a model behind it; `--mlir-print-op-on-diagnostic` still asks for that.
+static void leaveOpsOutOfDiagnostics() {
+  llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup("mlir-print-op-on-diagnostic");
+  if (option && !option->getNumOccurrences())
+    option->addOccurrence(0, option->ArgStr, "false");
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::cl::SetVersionPrinter(
@@ -86,6 +93,7 @@ int main(int argc, char **argv) {
 
   auto [inputPath, outputPath] =
       registerAndParseCLIOptions(argc, argv, "quantopt: rewrites and quantizes models (.onnx or .mlir)\n", registry);
+  leaveOpsOutOfDiagnostics();
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (config.shouldShowDialects()) {
     llvm::interleaveComma(registry.getDialectNames(), llvm::outs() << "Available Dialects: ");
