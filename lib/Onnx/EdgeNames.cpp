@@ -37,6 +37,15 @@ static StringRef statedName(OpResult result) {
   return cast<StringAttr>(node.getOutputNames()[result.getResultNumber()]).getValue();
 }
 
+llvm::StringSet<> quantopt::attributeTensorsOf(func::FuncOp function) {
+  llvm::StringSet<> symbols;
+  for (auto node : function.getOps<NodeOpInterface>())
+    for (NamedAttribute attribute : node.getNodeAttrs())
+      if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue()))
+        symbols.insert(symbol.getValue());
+  return symbols;
+}
+
 EdgeNames::EdgeNames(func::FuncOp function) {
   nameArgumentsAndParameters(function);
   nameResults(function);
@@ -59,8 +68,10 @@ void EdgeNames::nameArgumentsAndParameters(func::FuncOp function) {
   for (BlockArgument argument : function.getArguments())
     names[argument] = unique(argumentName(function, argument.getArgNumber()));
   auto module = function->getParentOfType<ModuleOp>();
-  for (auto global : module.getOps<param::GlobalOp>()) // also those that only a subgraph reads
-    used.insert(parameterName(global));
+  llvm::StringSet<> attributeTensors = attributeTensorsOf(function);
+  for (auto global : module.getOps<param::GlobalOp>()) // also those that nothing loads
+    if (!attributeTensors.contains(global.getSymName()))
+      used.insert(parameterName(global));
   SymbolTable symbols(module);
   for (auto load : function.getOps<param::LoadOp>())
     for (Value value : load->getResults()) {

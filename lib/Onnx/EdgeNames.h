@@ -12,6 +12,9 @@
 
 namespace quantopt {
 
+/// Symbols of the parameters that are tensor attributes of nodes, not initializers.
+llvm::StringSet<> attributeTensorsOf(mlir::func::FuncOp function);
+
 /// Gives every value of a graph function its ONNX name: the stated one where there is one and no other value has it, a
 /// new one elsewhere. A result of the graph gets the name of that result.
 class EdgeNames {

@@ -75,13 +75,10 @@ static LogicalResult checkDomains(ModuleOp module, func::FuncOp function) {
 static FailureOr<MessageBytes> exportGraph(ModuleOp module, GraphWriter &writer, WeightExporter &weights) {
   func::FuncOp function = writer.getFunction();
   MessageBytes graph;
-  llvm::StringSet<> attributeTensors;
+  llvm::StringSet<> attributeTensors = attributeTensorsOf(function);
   for (auto op : function.getOps<NodeOpInterface>()) {
     if (op->hasAttr(OnnxDialect::initializerAttrName))
       continue;
-    for (NamedAttribute attribute : op.getNodeAttrs())
-      if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue()))
-        attributeTensors.insert(symbol.getValue());
     FailureOr<::onnx::NodeProto> node = writer.node(op);
     if (failed(node))
       return failure();
@@ -144,6 +141,14 @@ static FailureOr<MessageBytes> exportFunctions(ModuleOp module, WeightExporter &
   return functions;
 }
 
+/// Functions of the imported model are in its file only; they are not written without it.
+static void warnOfLostFunctions(ModuleOp module) {
+  auto model = module->getAttrOfType<DictionaryAttr>(OnnxDialect::modelAttrName);
+  if (auto functions = model.getAs<ArrayAttr>("functions"))
+    module.emitWarning() << "the model-local functions " << functions
+                         << " of the imported model are not written, since its nodes are no longer a change of it";
+}
+
 /// The model of a module without source: header, graph and functions in the order of their field numbers.
 static MessageBytes assembleModel(const ModelProto &header, MessageBytes graph, MessageBytes functions) {
   ModelProto before = header, after;
@@ -182,12 +187,15 @@ LogicalResult quantopt::exportOnnx(ModuleOp module, StringRef outputPath) {
   GraphWriter writer(*function, weights);
   if (failed(writer.checkOps(/*allowParameters=*/true)) || failed(checkDomains(module, *function)))
     return failure();
+  bool hasSource = module->hasAttr(OnnxDialect::sourceAttrName);
+  if (!hasSource)
+    warnOfLostFunctions(module);
   FailureOr<MessageBytes> functions = exportFunctions(module, weights);
   if (failed(functions))
     return failure();
 
   MessageBytes model;
-  if (module->hasAttr(OnnxDialect::sourceAttrName)) {
+  if (hasSource) {
     FailureOr<std::unique_ptr<Source>> source = Reemission::openSource(module);
     if (failed(source))
       return failure();

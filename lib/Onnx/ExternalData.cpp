@@ -97,7 +97,7 @@ Error ExternalFiles::check(const ExternalData &data, uint64_t expectedBytes, Str
   if (!size)
     return size.takeError();
   if (data.offset > *size || expectedBytes > *size - data.offset)
-    return errorIn(tensor, "needs bytes " + Twine(data.offset) + " to " + Twine(data.offset + expectedBytes) + " of '" +
+    return errorIn(tensor, "needs " + Twine(expectedBytes) + " bytes at offset " + Twine(data.offset) + " of '" +
                                pathOf(data.location) + "', which has " + Twine(*size) + "; is the file complete?");
   return Error::success();
 }

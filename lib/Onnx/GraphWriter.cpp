@@ -16,6 +16,23 @@ using quantopt::onnx::OnnxDialect;
 
 using NodeProto = ::onnx::NodeProto;
 
+GraphWriter::GraphWriter(func::FuncOp function, WeightExporter &weights)
+    : function(function), names(function), weights(weights) {
+  llvm::StringSet<> used;
+  SmallVector<NodeOpInterface> repeated;
+  for (auto op : function.getOps<NodeOpInterface>())
+    if (!op.getNodeName().empty() && !used.insert(op.getNodeName()).second)
+      repeated.push_back(op);
+  for (NodeOpInterface op : repeated) {
+    std::string name;
+    unsigned suffix = 1;
+    do
+      name = (op.getNodeName() + "_" + Twine(suffix++)).str();
+    while (!used.insert(name).second);
+    newNodeNames[op] = name;
+  }
+}
+
 LogicalResult GraphWriter::checkOps(bool allowParameters) {
   if (!function.getBody().hasOneBlock())
     return function.emitError() << "is not one block of ONNX nodes";
@@ -40,7 +57,7 @@ FailureOr<NodeProto> GraphWriter::node(NodeOpInterface op, const NodeProto *orig
   }
   node.clear_name();
   if (!op.getNodeName().empty())
-    node.set_name(op.getNodeName().str());
+    node.set_name(newNodeNames.contains(op) ? newNodeNames[op] : op.getNodeName().str());
   node.clear_input();
   for (Value input : op.getNodeInputs())
     node.add_input(names.of(input).str());

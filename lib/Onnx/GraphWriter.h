@@ -16,8 +16,7 @@ namespace quantopt {
 /// The nodes of one function as messages.
 class GraphWriter {
 public:
-  GraphWriter(mlir::func::FuncOp function, WeightExporter &weights)
-      : function(function), names(function), weights(weights) {}
+  GraphWriter(mlir::func::FuncOp function, WeightExporter &weights);
 
   mlir::func::FuncOp getFunction() const { return function; }
   const EdgeNames &edgeNames() const { return names; }
@@ -37,6 +36,8 @@ public:
 private:
   mlir::func::FuncOp function;
   EdgeNames names;
+  /// Names of nodes whose stated name another node has; onnxruntime wants them to differ.
+  llvm::DenseMap<mlir::Operation *, std::string> newNodeNames;
   WeightExporter &weights;
 };
 

@@ -445,6 +445,9 @@ LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
   auto [domain, type] = StringRef(qualifiedType).rsplit("::");
   SmallVector<Fact> outputFacts =
       inference.infer({domain, type, *attributes, inputFacts, unsigned(proto.output_size())});
+  // Inference sees no types of tensors that stay in the file.
+  if (auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(attributes->get("value")); symbol && type == "Constant")
+    outputFacts[0] = inference.declare(cast<param::GlobalOp>(module.lookupSymbol(symbol)).getType(), {});
   SmallVector<Type> resultTypes;
   SmallVector<StringRef> outputs;
   for (auto [output, fact] : llvm::zip(proto.output(), outputFacts)) {

@@ -348,10 +348,7 @@ FailureOr<MessageBytes> Reemission::graph() {
   for (auto global : module.getOps<param::GlobalOp>())
     if (isSamePath(weights.pathOf(global), source.path()))
       inlineParameters[global.getOffset()] = global;
-  for (auto op : writer.getFunction().getOps<NodeOpInterface>())
-    for (NamedAttribute attribute : op.getNodeAttrs())
-      if (auto symbol = dyn_cast<FlatSymbolRefAttr>(attribute.getValue()))
-        attributeTensors.insert(symbol.getValue());
+  attributeTensors = attributeTensorsOf(writer.getFunction());
 
   MessageBytes addedInitializers;
   FailureOr<Slots> nodes = nodeSlots();

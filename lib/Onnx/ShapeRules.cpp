@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "InferenceRules.h"
 #include "mlir/IR/Builders.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "llvm/ADT/StringSwitch.h"
 #include <numeric>
 
@@ -74,6 +75,11 @@ static void inferConstant(Inference &inference, const NodeFacts &node, MutableAr
   }
   if (auto values = dyn_cast_or_null<DenseF32ArrayAttr>(node.attributes.get("value_floats"))) {
     outputs[0].elementType = builder.getF32Type();
+    outputs[0].shape = Dims{Dim::constant(values.size())};
+    return;
+  }
+  if (auto values = dyn_cast_or_null<ArrayAttr>(node.attributes.get("value_strings"))) {
+    outputs[0].elementType = quantopt::onnx::StringType::get(inference.getContext());
     outputs[0].shape = Dims{Dim::constant(values.size())};
   }
 }

@@ -95,7 +95,8 @@ void onnx::printNode(OpAsmPrinter &printer, NodeOpInterface node) {
 static LogicalResult verifyCount(NodeOpInterface node, StringRef what, unsigned count, int minimum, int maximum) {
   if (count >= unsigned(minimum) && (maximum < 0 || count <= unsigned(maximum)))
     return success();
-  InFlightDiagnostic error = node->emitOpError() << "has " << count << " " << what << ", expected ";
+  InFlightDiagnostic error = node->emitError()
+                             << describeNode(node) << " has " << count << " " << what << ", expected ";
   if (minimum == maximum)
     error << minimum;
   else if (maximum < 0)
@@ -109,12 +110,12 @@ static LogicalResult verifyCount(NodeOpInterface node, StringRef what, unsigned 
 static LogicalResult verifyNames(NodeOpInterface node) {
   size_t names = node.getOutputNames().size();
   if (names != 0 && names != node->getNumResults())
-    return node->emitOpError() << "names " << names << " outputs but has " << node->getNumResults()
-                               << " results (constraint C1 of the onnx dialect)";
+    return node->emitError() << describeNode(node) << " names " << names << " outputs but has " << node->getNumResults()
+                             << " results (constraint C1 of the onnx dialect)";
   ArrayAttr captures = node.getCaptureNames();
   if (captures && captures.size() > node->getNumOperands())
-    return node->emitOpError() << "names " << captures.size() << " captured values but has " << node->getNumOperands()
-                               << " operands (constraint C1 of the onnx dialect)";
+    return node->emitError() << describeNode(node) << " names " << captures.size() << " captured values but has "
+                             << node->getNumOperands() << " operands (constraint C1 of the onnx dialect)";
   return success();
 }
 
