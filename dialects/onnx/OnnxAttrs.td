@@ -14,8 +14,8 @@ def Onnx_ProtoAttr : AttrDef<Onnx_Dialect, "Proto"> {
   let mnemonic = "proto";
   let summary = "a serialised AttributeProto";
   let description = [{
-    An ONNX attribute that has no MLIR counterpart (subgraphs, sparse tensors, tensors of strings, types): the bytes of its
-    AttributeProto, re-emitted as they are.
+    An ONNX attribute that has no MLIR counterpart (subgraphs, sparse tensors, tensors of strings, types): the bytes of
+    its AttributeProto, re-emitted as they are.
   }];
   let parameters = (ins StringRefParameter<"serialised AttributeProto">:$bytes);
   let assemblyFormat = "`<` $bytes `>`";

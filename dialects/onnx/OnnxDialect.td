@@ -18,9 +18,9 @@ def Onnx_Dialect : Dialect {
     matches have an op of their own (`onnx.MatMul`); every other one is `onnx.node "domain::Type"`. Weights are
     `param.global`s, so nothing of them is in the IR. See Rationale.md.
 
-    The module carries `onnx.model` (versions, opset imports, producer, metadata) and `onnx.source` (the file it was read
-    from, from which re-emission copies the bytes of everything that has not changed). Arguments and results of the graph
-    function carry `onnx.name` and, where dimensions are symbolic, `onnx.dims`.
+    The module carries `onnx.model` (versions, opset imports, producer, metadata) and `onnx.source` (the file it was
+    read from, from which re-emission copies the bytes of everything that has not changed). Arguments and results of the
+    graph function carry `onnx.name` and, where dimensions are symbolic, `onnx.dims`.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;

@@ -30,7 +30,8 @@ def Onnx_NodeOpInterface : OpInterface<"NodeOpInterface"> {
     }]>,
     InterfaceMethod<"Edge names of the results, as many as results or none.", "::mlir::ArrayAttr", "getOutputNames",
                     (ins), [{ return $_op.getProperties().outputs; }]>,
-    InterfaceMethod<"Sets the edge names of the results.", "void", "setOutputNames", (ins "::mlir::ArrayAttr":$names), [{
+    InterfaceMethod<"Sets the edge names of the results.", "void", "setOutputNames",
+                    (ins "::mlir::ArrayAttr":$names), [{
       $_op.getProperties().outputs = names;
     }]>,
     InterfaceMethod<"Names of the outer values that the node's subgraphs read: its last operands; null if none.",

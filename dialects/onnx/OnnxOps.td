@@ -18,8 +18,8 @@ def Onnx_NoValueOp : Op<Onnx_Dialect, "no_value", [Pure]> {
   let assemblyFormat = "attr-dict";
 }
 
-/// What all nodes share. Written and read by one printer and one parser, because 80 generated ones cost minutes of build
-/// time and could differ.
+/// What all nodes share. Written and read by one printer and one parser, because 80 generated ones cost minutes of
+/// build time and could differ.
 class Onnx_NodeBase<string mnemonic, dag extraArguments> : Op<Onnx_Dialect, mnemonic, [Pure, Onnx_NodeOpInterface]> {
   let arguments = !con(extraArguments, (ins Variadic<AnyType>:$inputs,
                                             StrAttr:$node, StrArrayAttr:$outputs,
@@ -38,7 +38,8 @@ def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type)> {
   let builders = [
     OpBuilder<(ins "::llvm::StringRef":$qualifiedType, "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
                    CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attributes,
-                   CArg<"::llvm::StringRef", "{}">:$node, CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
+                   CArg<"::llvm::StringRef", "{}">:$node,
+                   CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
       $_state.addAttribute("qualified_type", $_builder.getStringAttr(qualifiedType));
       populateNode($_builder, $_state, results, inputs, attributes, node, outputs);
     }]>];
@@ -49,7 +50,8 @@ def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type)> {
   let extraClassDefinition = [{
     ::mlir::ParseResult $cppClass::parse(::mlir::OpAsmParser &parser, ::mlir::OperationState &state) {
       ::mlir::StringAttr type;
-      return ::mlir::failure(parser.parseAttribute(type, "qualified_type", state.attributes) || parseNode(parser, state));
+      return ::mlir::failure(parser.parseAttribute(type, "qualified_type", state.attributes) ||
+                             parseNode(parser, state));
     }
     void $cppClass::print(::mlir::OpAsmPrinter &printer) {
       printer << ' ' << getQualifiedTypeAttr();
@@ -65,7 +67,8 @@ class Onnx_Operator<string type, int min, int max, int minOutputs = 1, int maxOu
   let builders = [
     OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
                    CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attributes,
-                   CArg<"::llvm::StringRef", "{}">:$node, CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
+                   CArg<"::llvm::StringRef", "{}">:$node,
+                   CArg<"::llvm::ArrayRef<::llvm::StringRef>", "{}">:$outputs), [{
       populateNode($_builder, $_state, results, inputs, attributes, node, outputs);
     }]>];
   let extraClassDeclaration = [{

@@ -60,7 +60,8 @@ static FailureOr<ModelProto> exportHeader(ModuleOp module) {
   return header;
 }
 
-/// Every domain that nodes use must be imported.
+/// Every domain that nodes use must be imported. Whether the file that a module was imported from does so is its own
+/// matter.
 static LogicalResult checkDomains(ModuleOp module, func::FuncOp function) {
   auto model = module->getAttrOfType<DictionaryAttr>(OnnxDialect::modelAttrName);
   auto opsets = model.getAs<DictionaryAttr>("opset_imports");
@@ -185,11 +186,14 @@ LogicalResult quantopt::exportOnnx(ModuleOp module, StringRef outputPath) {
     return failure();
   WeightExporter weights(module, outputPath);
   GraphWriter writer(*function, weights);
-  if (failed(writer.checkOps(/*allowParameters=*/true)) || failed(checkDomains(module, *function)))
+  if (failed(writer.checkOps(/*allowParameters=*/true)))
     return failure();
   bool hasSource = module->hasAttr(OnnxDialect::sourceAttrName);
-  if (!hasSource)
+  if (!hasSource) {
+    if (failed(checkDomains(module, *function)))
+      return failure();
     warnOfLostFunctions(module);
+  }
   FailureOr<MessageBytes> functions = exportFunctions(module, weights);
   if (failed(functions))
     return failure();
