@@ -87,9 +87,15 @@ func.func @no_place(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
 }
 
 // -----
-// A function without layers is no model.
+// expected-error@+1 {{has no place for R1}}
+func.func @not_recognized(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+// A private function without layers is none that has a residual stream.
 // CHECK-LABEL: @helper
-func.func @helper(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
+func.func private @helper(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %x : tensor<?x8xf32>
 }
 

@@ -76,8 +76,8 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
   }
 
   void runOnOperation() override {
-    if (getOperation().isDeclaration() || !hasLayers(getOperation()))
-      return;
+    if (getOperation().isDeclaration() || (getOperation().isPrivate() && !hasLayers(getOperation())))
+      return; // a function that the model calls
     for (const RotationSiteKind &kind : llm::getRotationSiteKinds())
       if ((sites.empty() || llvm::is_contained(sites, kind.name)) && failed(insert(kind)))
         return signalPassFailure();

@@ -56,6 +56,15 @@ SmallVector<LinearOp> llm::selectLinears(func::FuncOp func, const LinearPatterns
   return linears;
 }
 
+void llm::warnWithoutLinears(func::FuncOp func, StringRef pass) {
+  if (func.isPrivate() || func.isDeclaration())
+    return;
+  WalkResult result = func.walk(
+      [](Operation *op) { return isa<LinearOp, q::LinearOp>(op) ? WalkResult::interrupt() : WalkResult::advance(); });
+  if (!result.wasInterrupted())
+    func.emitWarning() << "has no llm.linear: there is nothing for " << pass << " to quantize; run llm-recognize first";
+}
+
 LogicalResult llm::checkBits(MLIRContext *context, StringRef pass, int64_t bits) {
   if (bits == 16 || (bits >= 2 && bits <= 8))
     return success();

@@ -28,6 +28,10 @@ private:
 /// from which no other linear is reached.
 llvm::SmallVector<LinearOp> selectLinears(mlir::func::FuncOp func, const LinearPatterns &skip, bool includeHead);
 
+/// Warns if a public function has no linear at all, quantized or not: then `pass` has nothing to do, which is hardly
+/// what was asked for.
+void warnWithoutLinears(mlir::func::FuncOp func, llvm::StringRef pass);
+
 /// Checks the bits of a quantizing pass: 2 to 8, or 16 for "leave it".
 mlir::LogicalResult checkBits(mlir::MLIRContext *context, llvm::StringRef pass, int64_t bits);
 

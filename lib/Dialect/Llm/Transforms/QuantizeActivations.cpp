@@ -32,6 +32,7 @@ struct QActivationsPass : quantopt::impl::QActivationsPassBase<QActivationsPass>
   void runOnOperation() override {
     if (bits == 16)
       return;
+    llm::warnWithoutLinears(getOperation(), "q-activations");
     llvm::DenseMap<Value, llm::DynamicCodes> codesOf;
     for (llm::LinearOp linear : llm::selectLinears(getOperation(), skipped, includeHead)) {
       Value input = linear.getInput();

@@ -41,6 +41,7 @@ struct QWeightsPass : quantopt::impl::QWeightsPassBase<QWeightsPass> {
   void runOnOperation() override {
     if (bits == 16)
       return;
+    llm::warnWithoutLinears(getOperation(), "q-weights");
     for (llm::LinearOp linear : llm::selectLinears(getOperation(), skipped, includeHead)) {
       if (linear.getWeight().getDefiningOp<q::DequantizeOp>())
         continue;
