@@ -26,7 +26,7 @@ DIALECT_USES = {
     "param": {"rot"},
     "q": {"param", "rot"},
     "llm": {"q", "param", "rot"},
-    "onnx": {"param"},
+    "onnx": {"param", "rot"},
     "tile": {"q", "llm", "param", "rot"},
     "check": set(),
 }

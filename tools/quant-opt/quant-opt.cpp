@@ -24,6 +24,10 @@
 using namespace mlir;
 using namespace quantopt;
 
+#ifdef QUANTOPT_INCLUDE_TESTS
+void registerTestMutatePass();
+#endif
+
 /// Imports the model and serialises the module. Null after diagnostics.
 static std::unique_ptr<llvm::MemoryBuffer> importAsBytecode(StringRef path, StringRef irPath) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
@@ -88,6 +92,9 @@ int main(int argc, char **argv) {
       "verify-numerics", llvm::cl::desc("Run functions in f64 before and after each pass that may not change what they "
                                         "compute, and fail where results differ"));
   registerAllPasses();
+#ifdef QUANTOPT_INCLUDE_TESTS
+  registerTestMutatePass();
+#endif
   DialectRegistry registry;
   registerAllDialects(registry);
 
