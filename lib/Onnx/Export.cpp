@@ -132,7 +132,9 @@ static FailureOr<MessageBytes> exportGraph(ModuleOp module, GraphWriter &writer,
 static FailureOr<MessageBytes> exportFunctions(ModuleOp module, WeightExporter &weights) {
   MessageBytes functions;
   for (auto function : module.getOps<func::FuncOp>()) {
-    if (!function->hasAttr(OnnxDialect::functionAttrName))
+    auto attribute = function->getAttrOfType<DictionaryAttr>(OnnxDialect::functionAttrName);
+    // Functions of the source are copied from there.
+    if (!attribute || (attribute.contains("source") && module->hasAttr(OnnxDialect::sourceAttrName)))
       continue;
     FailureOr<::onnx::FunctionProto> proto = exportFunction(function, weights);
     if (failed(proto))

@@ -138,7 +138,8 @@ FailureOr<::onnx::FunctionProto> quantopt::exportFunction(func::FuncOp function,
     return function.emitError() << "'" << OnnxDialect::functionAttrName << "' needs 'domain' and 'opset_imports'";
 
   ::onnx::FunctionProto proto;
-  proto.set_name(function.getSymName().str());
+  auto name = attribute.getAs<StringAttr>("name");
+  proto.set_name(name ? name.str() : function.getSymName().str());
   proto.set_domain(domain.str());
   exportOpsets(opsets, *proto.mutable_opset_import());
   for (unsigned i = 0; i < function.getNumArguments(); ++i)

@@ -23,7 +23,9 @@ using namespace quantopt;
 using quantopt::onnx::NodeOpInterface;
 using quantopt::onnx::OnnxDialect;
 
+using FunctionProto = ::onnx::FunctionProto;
 using GraphProto = ::onnx::GraphProto;
+using ModelProto = ::onnx::ModelProto;
 using NodeProto = ::onnx::NodeProto;
 using TensorProto = ::onnx::TensorProto;
 using ValueInfoProto = ::onnx::ValueInfoProto;
@@ -51,6 +53,10 @@ private:
   LogicalResult importNodes();
   LogicalResult importNode(const NodeSkeleton &node, int64_t index);
   LogicalResult importOutputs();
+  /// Model-local functions, so that they can be executed: `func.func` with `onnx.function`. The last step, since it
+  /// forgets the values of the graph.
+  LogicalResult importFunctions();
+  LogicalResult importFunction(const FunctionProto &proto);
 
   /// The positions of the nodes in an order in which every value is defined before it is used; the file's own if it is
   /// one.
@@ -108,7 +114,8 @@ OwningOpRef<ModuleOp> Importer::run() {
   builder.setInsertionPointToStart(module.getBody());
   symbols.insert("main");
   if (failed(importModelAttributes()) || failed(importDeclarations()) || failed(importInitializers()) ||
-      failed(importInputs()) || failed(importNodes()) || failed(importOutputs()) || failed(verify(module)))
+      failed(importInputs()) || failed(importNodes()) || failed(importOutputs()) || failed(importFunctions()) ||
+      failed(verify(module)))
     return nullptr;
   return owner;
 }
@@ -459,7 +466,8 @@ LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
 
   NodeOpInterface op = quantopt::onnx::createNode(builder, where, qualifiedType, resultTypes, operands,
                                                   attributes->getValue(), proto.name(), outputs);
-  op->setAttr("index", builder.getI64IntegerAttr(index));
+  if (index >= 0)
+    op->setAttr("index", builder.getI64IntegerAttr(index));
   if (!captures.empty())
     op->setAttr("captures", builder.getStrArrayAttr(SmallVector<StringRef>(captures.begin(), captures.end())));
   for (auto [output, fact, result] : llvm::zip(proto.output(), outputFacts, op->getResults()))
@@ -480,6 +488,64 @@ LogicalResult Importer::importOutputs() {
       return error("graph output '" + info->name() + "' is not defined");
     results.push_back(value);
     attributes.push_back(interfaceAttributes(builder, info->name(), declared[info->name()].dims));
+  }
+  func::ReturnOp::create(builder, function.getLoc(), results);
+  function.setFunctionType(
+      builder.getFunctionType(function.getArgumentTypes(), llvm::to_vector(ValueRange(results).getTypes())));
+  function.setAllResultAttrs(attributes);
+  return success();
+}
+
+//===----------------------------------------------------------------------------===//
+// Model-local functions
+//===----------------------------------------------------------------------------===//
+
+LogicalResult Importer::importFunctions() {
+  for (const Record &record : source.modelRecords()) {
+    if (record.field != ModelProto::kFunctionsFieldNumber)
+      continue;
+    auto proto = source.message<FunctionProto>(record.payload, "a function");
+    if (!proto)
+      return fail(proto.takeError());
+    // What an attribute parameter stands for is known at each call only; such a node is one of an unknown operator.
+    if (proto->attribute().empty() && proto->attribute_proto().empty() && failed(importFunction(*proto)))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult Importer::importFunction(const FunctionProto &proto) {
+  values.clear();
+  declared.clear();
+  globals.clear();
+  omitted = {};
+  Type unknown = UnrankedTensorType::get(quantopt::onnx::UnknownType::get(&context));
+  builder.setInsertionPointToEnd(module.getBody());
+  function = func::FuncOp::create(builder, module.getLoc(), freshSymbol(proto.name()),
+                                  builder.getFunctionType(SmallVector<Type>(proto.input_size(), unknown), TypeRange()));
+  function.setPrivate();
+  function->setAttr(
+      OnnxDialect::functionAttrName,
+      builder.getDictionaryAttr({builder.getNamedAttr("domain", builder.getStringAttr(proto.domain())),
+                                 builder.getNamedAttr("name", builder.getStringAttr(proto.name())),
+                                 builder.getNamedAttr("opset_imports", importOpsets(proto.opset_import(), &context)),
+                                 builder.getNamedAttr("source", builder.getUnitAttr())}));
+  builder.setInsertionPointToEnd(function.addEntryBlock());
+  for (auto [i, name] : enumerate(proto.input())) {
+    function.setArgAttrs(i, interfaceAttributes(builder, name, {}));
+    if (failed(define(name, function.getArgument(i), {})))
+      return failure();
+  }
+  for (const NodeProto &node : proto.node())
+    if (failed(importNode({node, std::nullopt}, -1)))
+      return failure();
+  SmallVector<Value> results;
+  SmallVector<DictionaryAttr> attributes;
+  for (const std::string &name : proto.output()) {
+    results.push_back(lookup(name));
+    if (!results.back())
+      return error("output '" + name + "' of function '" + proto.name() + "' is not defined");
+    attributes.push_back(interfaceAttributes(builder, name, {}));
   }
   func::ReturnOp::create(builder, function.getLoc(), results);
   function.setFunctionType(

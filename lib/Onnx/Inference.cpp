@@ -132,7 +132,9 @@ Fact Inference::constant(DenseElementsAttr elements) {
 
 SmallVector<Fact> Inference::infer(const NodeFacts &node) {
   SmallVector<Fact> outputs(node.numOutputs);
-  if (InferenceRule rule = findInferenceRule(node.domain, node.type))
+  // Rules take it for granted that there is an output; a broken model may have none.
+  InferenceRule rule = outputs.empty() ? nullptr : findInferenceRule(node.domain, node.type);
+  if (rule)
     rule(*this, node, outputs);
   for (Fact &output : outputs)
     if (output.elements && output.elements->size() > size_t(maxTrackedElements))

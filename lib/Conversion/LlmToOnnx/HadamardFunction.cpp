@@ -37,6 +37,7 @@ void quantopt::addHadamardFunction(ModuleOp module) {
   function->setAttr(onnx::OnnxDialect::functionAttrName,
                     builder.getDictionaryAttr(
                         {{"domain", named("quantopt")},
+                         {"name", named("HadamardTransform")},
                          {"opset_imports", builder.getDictionaryAttr({{"ai.onnx", builder.getI64IntegerAttr(21)}})}}));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);

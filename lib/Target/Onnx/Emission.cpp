@@ -136,23 +136,6 @@ static void setProducer(ModuleOp module) {
   module->removeAttr(onnx::OnnxDialect::sourceAttrName);
 }
 
-/// A node that calls a model-local function of the source, whose body the IR does not have.
-static LogicalResult checkFunctions(ModuleOp module) {
-  auto model = module->getAttrOfType<DictionaryAttr>(onnx::OnnxDialect::modelAttrName);
-  auto functions = model ? model.getAs<ArrayAttr>("functions") : ArrayAttr();
-  if (!functions)
-    return success();
-  WalkResult result = module.walk([&](onnx::NodeOpInterface node) {
-    auto name = StringAttr::get(module.getContext(), node.getQualifiedType());
-    if (!llvm::is_contained(functions, name))
-      return WalkResult::advance();
-    node->emitError() << onnx::describeNode(node) << " calls the model-local function " << name
-                      << ", which emission of a changed model does not support: inline it before";
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
 /// Copies what generation needs beside the weights, where the source model has it.
 static LogicalResult copyCompanions(ModuleOp module, StringRef output) {
   auto model = module->getAttrOfType<DictionaryAttr>(onnx::OnnxDialect::sourceAttrName);
@@ -181,7 +164,7 @@ LogicalResult quantopt::emitOnnx(ModuleOp module, const EmissionOptions &options
   OwningOpRef<ModuleOp> copy(module.clone());
   LlmToOnnxOptions conversion;
   conversion.accuracyLevel = options.accuracyLevel;
-  if (failed(checkFunctions(*copy)) || failed(convertLlmToOnnx(*copy, conversion)) || failed(verify(*copy)))
+  if (failed(convertLlmToOnnx(*copy, conversion)) || failed(verify(*copy)))
     return failure();
   std::string dataPath = options.output + ".data";
   if (failed(computeWeights(*copy, options, dataPath)))
