@@ -119,7 +119,7 @@ static Result failure(llvm::Error error) {
 }
 
 static Result runCase(llvm::StringRef folder, const BackendTestOptions &options) {
-  llvm::Expected<Model> model = loadModel(join(folder, "model.onnx"));
+  llvm::Expected<Model> model = loadModel(options.model.empty() ? join(folder, "model.onnx") : options.model);
   if (!model)
     return unsupported(model.takeError());
   interp::InterpreterOptions interpreterOptions;

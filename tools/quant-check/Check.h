@@ -23,7 +23,7 @@ struct Model {
   std::unique_ptr<param::WeightEvaluator> evaluator;
   mlir::func::FuncOp function;
 };
-/// Errors are the diagnostics of the import.
+/// Function @main of an .onnx file, or of a file with MLIR. Errors are the diagnostics of reading it.
 llvm::Expected<Model> loadModel(llvm::StringRef path);
 
 /// The largest deviation between tensors of equal shape.
@@ -43,6 +43,8 @@ struct BackendTestOptions {
   /// Relative to the largest element of an output; nothing: what the folder says, or 1e-4.
   std::optional<double> tolerance;
   interp::Precision precision = interp::Precision::F32;
+  /// Run this model on the data sets in place of the folder's: another form of it.
+  std::string model;
   /// Do not list what passes.
   bool quiet = false;
 };

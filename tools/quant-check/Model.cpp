@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------------===//
 #include "Check.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Parser/Parser.h"
+#include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Onnx/Import.h"
 #include <cmath>
@@ -16,17 +18,24 @@ using namespace quantopt::check;
 
 llvm::Expected<Model> check::loadModel(llvm::StringRef path) {
   Model model;
-  model.context = std::make_unique<mlir::MLIRContext>(mlir::MLIRContext::Threading::DISABLED);
+  mlir::DialectRegistry dialects;
+  registerAllDialects(dialects);
+  model.context = std::make_unique<mlir::MLIRContext>(dialects, mlir::MLIRContext::Threading::DISABLED);
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler(model.context.get(), [&](mlir::Diagnostic &diagnostic) {
     diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
   });
-  model.module = importOnnx(path, *model.context);
+  if (path.ends_with(".onnx"))
+    model.module = importOnnx(path, *model.context);
+  else
+    model.module = mlir::parseSourceFile<mlir::ModuleOp>(path, model.context.get());
   if (!model.module)
     return llvm::createStringError(diagnostics);
   model.store = std::make_unique<WeightStore>();
   model.evaluator = std::make_unique<param::WeightEvaluator>(*model.module, *model.store);
   model.function = model.module->lookupSymbol<mlir::func::FuncOp>("main");
+  if (!model.function)
+    return llvm::createStringError(path + " has no function @main");
   return model;
 }
 

@@ -32,6 +32,8 @@ int main(int argc, char **argv) {
   cl::opt<double> tolerance("tolerance", cl::init(0), cl::cat(category),
                             cl::desc("largest deviation, relative to the largest element of an output (default: 1e-4, "
                                      "or \"tolerance\" of fixture.json; 1e-5 for --replay)"));
+  cl::opt<std::string> model("model", cl::value_desc("FILE"), cl::cat(category),
+                             cl::desc("run this .onnx or .mlir file on the data sets, in place of model.onnx"));
   cl::opt<bool> doubles("f64", cl::cat(category), cl::desc("compute in f64, whatever types the models state"));
   cl::opt<bool> quiet("quiet", cl::cat(category), cl::desc("do not list what passes"));
   cl::HideUnrelatedOptions(category);
@@ -40,7 +42,8 @@ int main(int argc, char **argv) {
 
   std::optional<double> stated = tolerance.getNumOccurrences() ? std::optional<double>(tolerance) : std::nullopt;
   if (replay.empty())
-    return check::runBackendTests(paths, {stated, doubles ? interp::Precision::F64 : interp::Precision::F32, quiet})
+    return check::runBackendTests(paths,
+                                  {stated, doubles ? interp::Precision::F64 : interp::Precision::F32, model, quiet})
                ? 0
                : 1;
   if (paths.size() != 1) {
