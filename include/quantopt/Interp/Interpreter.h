@@ -19,7 +19,7 @@ struct InterpreterOptions {
   /// Threads of the whole process's kernels; 0 is one per processor. Results never depend on it.
   unsigned threads = 0;
   /// Bytes of weights kept between uses, in F32 precision.
-  uint64_t weightCacheBytes = uint64_t(512) << 20;
+  uint64_t weightCacheBytes = uint64_t(1) << 30;
   /// Kernels; null means KernelRegistry::standard().
   const KernelRegistry *registry = nullptr;
   /// Called with every value that is computed, after it was, in order of execution: for recording and calibration.

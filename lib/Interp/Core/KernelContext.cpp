@@ -14,6 +14,12 @@ using namespace quantopt::interp;
 
 char UnsupportedError::ID = 0;
 
+void KernelContext::lookThroughTranspose(unsigned i) {
+  WeightView &view = *operands[i].weight;
+  while (auto transpose = view.expression.getDefiningOp<param::TransposeOp>())
+    view = {transpose.getWeight(), !view.transposed};
+}
+
 llvm::ArrayRef<int64_t> KernelContext::weightShape(unsigned i) const {
   return llvm::cast<mlir::RankedTensorType>(weight(i).expression.getType()).getShape();
 }

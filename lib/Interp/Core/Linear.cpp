@@ -31,6 +31,8 @@ static llvm::Error forEachPiece(KernelContext &context, unsigned weight, int64_t
 
 llvm::Expected<Tensor> interp::multiplyByWeight(KernelContext &context, const Tensor &x, unsigned weight,
                                                 bool inputFirst) {
+  if (context.isDeferred(weight))
+    context.lookThroughTranspose(weight);
   llvm::ArrayRef<int64_t> stored =
       context.isDeferred(weight) ? context.weightShape(weight) : context.operand(weight).shape();
   if (context.isDeferred(weight) && context.weight(weight).transposed)
