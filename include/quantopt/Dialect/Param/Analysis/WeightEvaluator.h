@@ -13,8 +13,8 @@
 
 namespace quantopt::param {
 
-/// The folder that relative paths of param.file start from: that of the file the module was read from or, after an import,
-/// will be in (its location); "" is the working folder.
+/// The folder that relative paths of param.file start from: that of the file the module was read from or, after an
+/// import, will be in (its location); "" is the working folder.
 std::string getSourceFolder(mlir::ModuleOp module);
 
 /// What an evaluation costs, an upper bound.
