@@ -95,6 +95,8 @@ quantopt::importAttributes(const NodeSkeleton &node, MLIRContext *context,
     Attribute value;
     if (inFile) {
       value = payloadSymbol(attribute.t(), *node.payload);
+      if (!value)
+        return createStringError("attribute '" + attribute.name() + "', a tensor of unknown type or bad dimensions");
     } else {
       auto imported = importAttribute(attribute, context);
       if (!imported)

@@ -453,7 +453,8 @@ LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
   SmallVector<Fact> outputFacts =
       inference.infer({domain, type, *attributes, inputFacts, unsigned(proto.output_size())});
   // Inference sees no types of tensors that stay in the file.
-  if (auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(attributes->get("value")); symbol && type == "Constant")
+  auto symbol = dyn_cast_or_null<FlatSymbolRefAttr>(attributes->get("value"));
+  if (symbol && type == "Constant" && !outputFacts.empty())
     outputFacts[0] = inference.declare(cast<param::GlobalOp>(module.lookupSymbol(symbol)).getType(), {});
   SmallVector<Type> resultTypes;
   SmallVector<StringRef> outputs;

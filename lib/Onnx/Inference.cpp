@@ -22,7 +22,7 @@ Type Fact::toType(MLIRContext *context) const {
     return UnrankedTensorType::get(element);
   SmallVector<int64_t> sizes;
   for (Dim dim : *shape)
-    sizes.push_back(dim.isConstant() ? dim.get() : ShapedType::kDynamic);
+    sizes.push_back(dim.isConstant() && dim.get() >= 0 ? dim.get() : ShapedType::kDynamic);
   return RankedTensorType::get(sizes, element);
 }
 
@@ -44,7 +44,7 @@ static std::optional<int64_t> evaluate(char op, int64_t a, int64_t b) {
   case '*':
     return MulOverflow(a, b, result) ? std::nullopt : std::optional(result);
   case '/': // exact division only: ONNX truncates, Python's floor-division idiom differs for negatives
-    return b == 0 || a % b != 0 ? std::nullopt : std::optional(a / b);
+    return b <= 0 || a % b != 0 ? std::nullopt : std::optional(a / b);
   default:
     return std::nullopt;
   }

@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
 #include <numeric>
 
 using namespace llvm;
@@ -129,18 +130,16 @@ static Dim sizeOfRest(Inference &inference, Dims input, const Dims &target) {
       continue;
     if (auto *same = find(input, dim); same != input.end())
       input.erase(same);
-    else if (dim.isConstant() && dim.get() > 0)
-      divisor *= dim.get();
-    else
+    else if (!dim.isConstant() || dim.get() <= 0 || MulOverflow(divisor, dim.get(), divisor))
       return inference.newSymbol();
   }
   int64_t product = 1;
   SmallVector<Dim> symbols;
   for (Dim dim : input) {
-    if (dim.isConstant())
-      product *= dim.get();
-    else
+    if (!dim.isConstant())
       symbols.push_back(dim);
+    else if (MulOverflow(product, dim.get(), product))
+      return inference.newSymbol();
   }
   if (product % divisor != 0)
     return inference.newSymbol();
@@ -282,7 +281,7 @@ static void inferExpand(Inference &inference, const NodeFacts &node, MutableArra
 
 static void inferConcat(Inference &inference, const NodeFacts &node, MutableArrayRef<Fact> outputs) {
   outputs[0].elementType = inputOf(node, 0).elementType;
-  if (!all_of(node.inputs, [](const Fact &input) { return bool(input.shape); }))
+  if (node.inputs.empty() || !all_of(node.inputs, [](const Fact &input) { return bool(input.shape); }))
     return;
   Dims shape = *node.inputs[0].shape;
   std::optional<int64_t> axis = normalizeAxis(intOf(node, "axis", 0), shape.size());
@@ -345,8 +344,9 @@ static void inferGatherND(Inference &, const NodeFacts &node, MutableArrayRef<Fa
   outputs[0].elementType = data.elementType;
   if (!data.shape || !indices.shape || indices.shape->empty() || !indices.shape->back().isConstant())
     return;
-  int64_t skipped = intOf(node, "batch_dims", 0) + indices.shape->back().get();
-  if (skipped < 0 || skipped > int64_t(data.shape->size()))
+  int64_t skipped = 0;
+  if (AddOverflow(intOf(node, "batch_dims", 0), indices.shape->back().get(), skipped) || skipped < 0 ||
+      skipped > int64_t(data.shape->size()))
     return;
   Dims shape(indices.shape->begin(), indices.shape->end() - 1);
   shape.append(data.shape->begin() + skipped, data.shape->end());
@@ -359,6 +359,7 @@ static SmallVector<int64_t> slicedIndices(int64_t size, int64_t start, int64_t e
   auto clamp = [&](int64_t bound) { return std::clamp(bound < 0 ? bound + size : bound, low, high); };
   SmallVector<int64_t> indices;
   end = clamp(end);
+  step = std::clamp(step, -size - 1, size + 1); // larger steps select as much and could overflow
   for (int64_t i = clamp(start); step > 0 ? i < end : i > end; i += step)
     indices.push_back(i);
   return indices;
