@@ -144,12 +144,22 @@ static FailureOr<MessageBytes> exportFunctions(ModuleOp module, WeightExporter &
   return functions;
 }
 
-/// Functions of the imported model are in its file only; they are not written without it.
+/// Functions with attributes are not imported: they are in the file only, and are not written without it.
 static void warnOfLostFunctions(ModuleOp module) {
-  auto model = module->getAttrOfType<DictionaryAttr>(OnnxDialect::modelAttrName);
-  if (auto functions = model.getAs<ArrayAttr>("functions"))
-    module.emitWarning() << "the model-local functions " << functions
-                         << " of the imported model are not written, since its nodes are no longer a change of it";
+  auto functions = module->getAttrOfType<DictionaryAttr>(OnnxDialect::modelAttrName).getAs<ArrayAttr>("functions");
+  if (!functions)
+    return;
+  llvm::StringSet<> imported;
+  for (auto function : module.getOps<func::FuncOp>())
+    if (auto attribute = function->getAttrOfType<DictionaryAttr>(OnnxDialect::functionAttrName)) {
+      auto domain = attribute.getAs<StringAttr>("domain"), name = attribute.getAs<StringAttr>("name");
+      imported.insert(
+          ((domain ? domain.getValue() : "") + "::" + (name ? name.getValue() : function.getSymName())).str());
+    }
+  for (auto name : functions.getAsRange<StringAttr>())
+    if (!imported.contains(name.getValue()))
+      module.emitWarning() << "the model-local function '" << name.getValue()
+                           << "' of the imported model is not written, since the model is no longer a change of it";
 }
 
 /// The model of a module without source: header, graph and functions in the order of their field numbers.
