@@ -40,8 +40,11 @@ Interpreter::Interpreter(mlir::func::FuncOp function, const param::WeightEvaluat
     return;
   for (auto candidate : module.getOps<mlir::func::FuncOp>()) {
     auto local = candidate->getAttrOfType<mlir::DictionaryAttr>(onnx::OnnxDialect::functionAttrName);
-    if (auto domain = local ? local.getAs<mlir::StringAttr>("domain") : nullptr)
-      nodeFunctions[(domain.getValue() + "::" + candidate.getSymName()).str()] = candidate;
+    if (!local)
+      continue;
+    auto domain = local.getAs<mlir::StringAttr>("domain"), name = local.getAs<mlir::StringAttr>("name");
+    if (domain && name)
+      nodeFunctions[(domain.getValue() + "::" + name.getValue()).str()] = candidate;
   }
 }
 

@@ -55,6 +55,10 @@ bool runBackendTests(llvm::ArrayRef<std::string> folders, const BackendTestOptio
 /// deviations by operator. False after a deviation, or where a node is not covered by the recording.
 bool runReplay(llvm::StringRef modelPath, llvm::StringRef folder, double tolerance);
 
+/// Whether a prefill of `tokens` tokens and `steps` tokens decoded through the cache give, bit for bit, the logits and
+/// caches of one prefill of all of them.
+bool runDecode(llvm::StringRef modelPath, int64_t tokens, int64_t steps, interp::Precision precision);
+
 } // namespace quantopt::check
 
 #endif // QUANTOPT_TOOLS_QUANT_CHECK_CHECK_H

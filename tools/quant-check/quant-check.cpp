@@ -24,7 +24,7 @@ int main(int argc, char **argv) {
   cl::list<std::string> paths(
       cl::Positional, cl::OneOrMore, cl::cat(category),
       cl::desc("DIR... (folders with model.onnx and test_data_set_*, or folders of such), or the "
-               "model of --replay"));
+               "model of --replay or --decode"));
   cl::opt<std::string> replay(
       "replay", cl::value_desc("DIR"), cl::cat(category),
       cl::desc("execute each node of the model alone on the tensors recorded in DIR: index.json "
@@ -32,6 +32,10 @@ int main(int argc, char **argv) {
   cl::opt<double> tolerance("tolerance", cl::init(0), cl::cat(category),
                             cl::desc("largest deviation, relative to the largest element of an output (default: 1e-4, "
                                      "or \"tolerance\" of fixture.json; 1e-5 for --replay)"));
+  cl::opt<unsigned> decode("decode", cl::value_desc("N"), cl::init(0), cl::cat(category),
+                           cl::desc("decode N tokens of the model through its cache and expect the bits of a prefill"));
+  cl::opt<unsigned> tokens("tokens", cl::value_desc("N"), cl::init(32), cl::cat(category),
+                           cl::desc("tokens before the ones of --decode (default: 32)"));
   cl::opt<std::string> model("model", cl::value_desc("FILE"), cl::cat(category),
                              cl::desc("run this .onnx or .mlir file on the data sets, in place of model.onnx"));
   cl::opt<bool> doubles("f64", cl::cat(category), cl::desc("compute in f64, whatever types the models state"));
@@ -41,15 +45,15 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv, "compares the CPU interpreter with recorded results\n");
 
   std::optional<double> stated = tolerance.getNumOccurrences() ? std::optional<double>(tolerance) : std::nullopt;
-  if (replay.empty())
-    return check::runBackendTests(paths,
-                                  {stated, doubles ? interp::Precision::F64 : interp::Precision::F32, model, quiet})
-               ? 0
-               : 1;
+  interp::Precision precision = doubles ? interp::Precision::F64 : interp::Precision::F32;
+  if (replay.empty() && !decode)
+    return check::runBackendTests(paths, {stated, precision, model, quiet}) ? 0 : 1;
   if (paths.size() != 1) {
-    llvm::errs() << "error: --replay expects one model\n";
+    llvm::errs() << "error: --replay and --decode expect one model\n";
     return 1;
   }
+  if (decode)
+    return check::runDecode(paths.front(), tokens, decode, precision) ? 0 : 1;
   constexpr double replayTolerance = 1e-5;
   return check::runReplay(paths.front(), replay, stated.value_or(replayTolerance)) ? 0 : 1;
 }
