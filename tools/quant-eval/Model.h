@@ -27,6 +27,7 @@ private:
 /// function of its own where it can be, so that logits need not be held for all tokens at once.
 class Model {
 public:
+  /// `path` may also be a .npy file of logits, [tokens, vocabulary], that another runtime gave for the same tokens.
   static llvm::Expected<std::unique_ptr<Model>> load(llvm::StringRef path);
 
   /// Hidden states (or logits) [1, S, n] of token ids, from an empty cache.
@@ -42,8 +43,12 @@ private:
   llvm::Error computeWeights();
   void splitHead();
   llvm::Expected<llvm::SmallVector<Tensor>> makeInputs(llvm::ArrayRef<int64_t> ids);
+  llvm::Expected<Tensor> nextRecorded(int64_t count);
 
   std::string path;
+  /// Logits of a .npy file, of which the first `used` tokens have been compared; null for a model that runs.
+  Tensor recorded;
+  int64_t used = 0;
   std::unique_ptr<TemporaryFile> weights;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;

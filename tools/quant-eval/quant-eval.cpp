@@ -33,8 +33,9 @@ static constexpr int64_t rowsPerChunk = 128;
 namespace {
 struct Options {
   cl::OptionCategory category{"quant-eval options"};
-  cl::opt<std::string> reference{"reference", cl::Required, cl::value_desc("FILE"), cl::cat(category),
-                                 cl::desc("Model to compare with (.onnx or .mlir)")};
+  cl::opt<std::string> reference{
+      "reference", cl::Required, cl::value_desc("FILE"), cl::cat(category),
+      cl::desc("Model to compare with (.onnx or .mlir), or its logits for the same tokens (.npy)")};
   cl::opt<std::string> candidate{"candidate", cl::Required, cl::value_desc("FILE"), cl::cat(category),
                                  cl::desc("Model to measure (.onnx or .mlir)")};
   cl::opt<std::string> text{"text", cl::value_desc("FILE"), cl::cat(category), cl::desc("Text to predict")};
