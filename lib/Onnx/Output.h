@@ -15,7 +15,7 @@
 
 namespace google::protobuf {
 class MessageLite;
-}
+} // namespace google::protobuf
 
 namespace quantopt {
 

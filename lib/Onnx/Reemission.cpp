@@ -398,7 +398,7 @@ FailureOr<MessageBytes> Reemission::model(MessageBytes graph, const ModelProto &
                     record.field == ModelProto::kOpsetImportFieldNumber ||
                     record.field == ModelProto::kMetadataPropsFieldNumber;
     if (record.field == ModelProto::kGraphFieldNumber)
-      model.appendField(ModelProto::kGraphFieldNumber, std::move(graph));
+      model.appendField(ModelProto::kGraphFieldNumber, std::exchange(graph, MessageBytes()));
     else if (isSameHeader || !isHeader)
       model.append(copy(record));
   }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 using namespace quantopt;
 
@@ -25,11 +26,11 @@ void quantopt::parallelFor(int64_t count, unsigned threads, llvm::function_ref<v
   };
   if (threads == 0)
     threads = llvm::hardware_concurrency().compute_thread_count();
-  int64_t helpers = std::min<int64_t>(threads, count) - 1;
-  if (helpers <= 0)
+  int64_t others = std::min<int64_t>(threads, count) - 1;
+  if (others <= 0)
     return work();
   llvm::ThreadPoolTaskGroup group(sharedPool());
-  for (int64_t i = 0; i < helpers; ++i)
+  for (int64_t i = 0; i < others; ++i)
     group.async(work);
   work();
   group.wait();
@@ -45,8 +46,7 @@ llvm::Error quantopt::parallelTryFor(int64_t count, unsigned threads, llvm::func
   // Indices are handed out in order: when one fails, every lesser one has begun and will report too.
   std::mutex mutex;
   std::atomic<int64_t> failed{count};
-  llvm::Error first = llvm::Error::success();
-  llvm::cantFail(std::move(first));
+  std::optional<llvm::Error> first;
   parallelFor(count, threads, [&](int64_t i) {
     if (i > failed)
       return;
@@ -58,9 +58,10 @@ llvm::Error quantopt::parallelTryFor(int64_t count, unsigned threads, llvm::func
       llvm::consumeError(std::move(error));
       return;
     }
-    llvm::consumeError(std::move(first));
-    first = std::move(error);
+    if (first)
+      llvm::consumeError(std::move(*first));
+    first.emplace(std::move(error));
     failed = i;
   });
-  return first;
+  return first ? std::move(*first) : llvm::Error::success();
 }
