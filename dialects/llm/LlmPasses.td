@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #ifndef LLM_PASSES
 #define LLM_PASSES
-include "mlir/Pass/PassBase.td"
+include "PassOptions.td"
 
 // A pass is named after the dialect whose ops it makes or moves. Those of rot and q stand here because they look for
 // llm ops, which rot and q do not know.
@@ -65,7 +65,7 @@ def RotInsertPass : Llm_Pass<"rot-insert"> {
   }];
   let options = [
     ListOption<"sites", "sites", "std::string", "Which sites: R1, R2, R3, R4 (default: all four)">,
-    Option<"seed", "seed", "int64_t", "7", "Seed of the signs of R1; 0: no signs">];
+    DefaultOption<"seed", "seed", "int64_t", "7", "Seed of the signs of R1; 0: no signs">];
 }
 
 def RotAbsorbPass : Llm_Pass<"rot-absorb"> {
@@ -92,7 +92,7 @@ class Llm_LinearPass<string argument> : Llm_Pass<argument> {
   list<Option> linearOptions = [
     ListOption<"skip", "skip", "std::string",
                "Linears to leave alone: patterns with * and ? for the name of the node or for llm.role">,
-    Option<"includeHead", "include-head", "bool", "false",
+    DefaultOption<"includeHead", "include-head", "bool", "false",
            "Also linears from which no other linear is reached: the head, which gives the logits">];
 }
 
@@ -117,11 +117,12 @@ def QWeightsPass : Llm_LinearPass<"q-weights"> {
     ```
   }];
   let options = [
-    Option<"bits", "bits", "int64_t", "4", "Bits per weight, 2 to 8; 16: leave weights alone">,
-    Option<"groupSize", "group-size", "int64_t", "0", "Inputs that share a scale; 0: all of an output channel">,
-    Option<"method", "method", "std::string", [{"rtn"}], "Name of a quantizer">,
-    Option<"steps", "steps", "int64_t", "80", "Clipping ratios tried; 0: no clipping">,
-    Option<"norm", "norm", "double", "2.4", "Exponent of the error that the clipping ratio minimises">] # linearOptions;
+    DefaultOption<"bits", "bits", "int64_t", "4", "Bits per weight, 2 to 8; 16: leave weights alone">,
+    DefaultOption<"groupSize", "group-size", "int64_t", "0", "Inputs that share a scale; 0: all of an output channel">,
+    DefaultOption<"method", "method", "std::string", [{"rtn"}], "Name of a quantizer">,
+    DefaultOption<"steps", "steps", "int64_t", "80", "Clipping ratios tried; 0: no clipping">,
+    DefaultOption<"norm", "norm", "double", "2.4", "Exponent of the error that the clipping ratio minimises">]
+    # linearOptions;
 }
 
 def QActivationsPass : Llm_LinearPass<"q-activations"> {
@@ -143,9 +144,9 @@ def QActivationsPass : Llm_LinearPass<"q-activations"> {
     ```
   }];
   let options = [
-    Option<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave activations alone">,
-    Option<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a token">,
-    Option<"clip", "clip", "double", "0.9", "Share of the range that the codes cover">] # linearOptions;
+    DefaultOption<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave activations alone">,
+    DefaultOption<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a token">,
+    DefaultOption<"clip", "clip", "double", "0.9", "Share of the range that the codes cover">] # linearOptions;
 }
 
 def QKvCachePass : Llm_Pass<"q-kv-cache"> {
@@ -166,8 +167,8 @@ def QKvCachePass : Llm_Pass<"q-kv-cache"> {
     ```
   }];
   let options = [
-    Option<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave the cache alone">,
-    Option<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
-    Option<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">];
+    DefaultOption<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave the cache alone">,
+    DefaultOption<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
+    DefaultOption<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">];
 }
 #endif

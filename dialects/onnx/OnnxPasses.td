@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #ifndef ONNX_PASSES
 #define ONNX_PASSES
-include "mlir/Pass/PassBase.td"
+include "PassOptions.td"
 
 def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
   let summary = "Turn the nodes of an exporter's graph into the layers of a decoder";
@@ -31,7 +31,7 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     `layers.0.{input_norm, q_proj, k_proj, v_proj, o_proj, post_norm, gate_proj, up_proj, down_proj}`, `final_norm`,
     `head`. Arguments and results that are caches get `llm.state`. The function becomes `rot.strict`.
   }];
-  let options = [Option<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
+  let options = [DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
   let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect"];
 }
 #endif

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #ifndef PARAM_PASSES
 #define PARAM_PASSES
-include "mlir/Pass/PassBase.td"
+include "PassOptions.td"
 
 def ParamHoistPass : Pass<"param-hoist", "::mlir::ModuleOp"> {
   let summary = "Outline weight expressions into param.derived";
@@ -36,8 +36,8 @@ def ParamMaterializePass : Pass<"param-materialize", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"output", "output", "std::string", "", "The file to write">,
-    Option<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
-    Option<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
+    DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
   ];
   let dependentDialects = ["::quantopt::param::ParamDialect"];
 }
@@ -46,8 +46,8 @@ def ParamPlanPass : Pass<"param-plan", "::mlir::ModuleOp"> {
   let summary = "Print what param-materialize would read, write and hold";
   let description = "A table on stderr, one line per `param.derived`. Nothing is read or changed.";
   let options = [
-    Option<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
-    Option<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
+    DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
   ];
 }
 

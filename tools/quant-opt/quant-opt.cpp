@@ -84,10 +84,18 @@ static void leaveOpsOutOfDiagnostics() {
     option->addOccurrence(0, option->ArgStr, "false");
 }
 
+/// Leaves what LLVM's libraries have registered by now to --help-hidden: --help is about passes and models.
+static void hideOptionsOfLibraries() {
+  for (auto &entry : llvm::cl::getRegisteredOptions())
+    if (entry.second->Categories.front()->getName() != "Generic Options") // --help, --version
+      entry.second->setHiddenFlag(llvm::cl::Hidden);
+}
+
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   llvm::cl::SetVersionPrinter(
       [](raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\nLLVM " LLVM_VERSION_STRING "\n"; });
+  hideOptionsOfLibraries();
   llvm::cl::opt<bool> verifyNumerics(
       "verify-numerics", llvm::cl::desc("Run functions in f64 before and after each pass that may not change what they "
                                         "compute, and fail where results differ"));

@@ -19,17 +19,18 @@ namespace quantopt {
 template <typename Options> struct PrecisionOptions : mlir::PassPipelineOptions<Options> {
   template <typename T> using Option = mlir::detail::PassOptions::Option<T>;
 
-  Option<int64_t> weightBits{*this, "weight-bits", llvm::cl::desc("Bits per weight (16: leave)"), llvm::cl::init(4)};
-  Option<int64_t> actBits{*this, "act-bits", llvm::cl::desc("Bits per input of a linear (16: leave)"),
+  Option<int64_t> weightBits{*this, "weight-bits", llvm::cl::desc("Bits per weight; 16: leave (default: 4)"),
+                             llvm::cl::init(4)};
+  Option<int64_t> actBits{*this, "act-bits", llvm::cl::desc("Bits per input of a linear; 16: leave (default: 4)"),
                           llvm::cl::init(4)};
-  Option<int64_t> kvBits{*this, "kv-bits", llvm::cl::desc("Bits per element of the cache (16: leave)"),
+  Option<int64_t> kvBits{*this, "kv-bits", llvm::cl::desc("Bits per element of the cache; 16: leave (default: 4)"),
                          llvm::cl::init(4)};
   Option<int64_t> groupSize{*this, "group-size",
-                            llvm::cl::desc("Inputs of a weight that share a scale (0: an output channel)"),
+                            llvm::cl::desc("Inputs of a weight that share a scale; 0: an output channel (default: 0)"),
                             llvm::cl::init(0)};
-  Option<int64_t> actGroupSize{*this, "act-group-size",
-                               llvm::cl::desc("Elements of a linear's input that share a scale (0: a token)"),
-                               llvm::cl::init(0)};
+  Option<int64_t> actGroupSize{
+      *this, "act-group-size",
+      llvm::cl::desc("Elements of a linear's input that share a scale; 0: a token (default: 0)"), llvm::cl::init(0)};
 };
 
 /// Round to nearest in the basis that the model came in.
@@ -39,7 +40,8 @@ void buildRtnPipeline(mlir::OpPassManager &pm, const RtnOptions &options);
 /// QuaRot (arXiv:2404.00456) with the sites of SpinQuant: the cross-head rotation in front of the output projection is
 /// left out, since it needs a Hadamard matrix of the number of heads.
 struct QuarotOptions : PrecisionOptions<QuarotOptions> {
-  Option<int64_t> seed{*this, "seed", llvm::cl::desc("Seed of the signs of R1 (0: no signs)"), llvm::cl::init(7)};
+  Option<int64_t> seed{*this, "seed", llvm::cl::desc("Seed of the signs of R1; 0: no signs (default: 7)"),
+                       llvm::cl::init(7)};
   mlir::detail::PassOptions::ListOption<std::string> sites{
       *this, "sites",
       llvm::cl::desc("Sites to rotate (default: R1 and R2, R3 if the cache is quantized, R4 if activations are)")};
@@ -48,12 +50,14 @@ void buildQuarotPipeline(mlir::OpPassManager &pm, const QuarotOptions &options);
 
 /// Weights only, rotated by what is free at run time: R1 and R2.
 struct W4A16Options : mlir::PassPipelineOptions<W4A16Options> {
-  Option<int64_t> weightBits{*this, "weight-bits", llvm::cl::desc("Bits per weight"), llvm::cl::init(4)};
+  Option<int64_t> weightBits{*this, "weight-bits", llvm::cl::desc("Bits per weight (default: 4)"), llvm::cl::init(4)};
   Option<int64_t> groupSize{*this, "group-size",
-                            llvm::cl::desc("Inputs of a weight that share a scale (0: an output channel)"),
+                            llvm::cl::desc("Inputs of a weight that share a scale; 0: an output channel (default: 32)"),
                             llvm::cl::init(32)};
-  Option<int64_t> seed{*this, "seed", llvm::cl::desc("Seed of the signs of R1 (0: no signs)"), llvm::cl::init(7)};
-  Option<bool> includeHead{*this, "include-head", llvm::cl::desc("Quantize the head as well"), llvm::cl::init(false)};
+  Option<int64_t> seed{*this, "seed", llvm::cl::desc("Seed of the signs of R1; 0: no signs (default: 7)"),
+                       llvm::cl::init(7)};
+  Option<bool> includeHead{*this, "include-head", llvm::cl::desc("Quantize the head as well (default: false)"),
+                           llvm::cl::init(false)};
 };
 void buildW4A16Pipeline(mlir::OpPassManager &pm, const W4A16Options &options);
 
