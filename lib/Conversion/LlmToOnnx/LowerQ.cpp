@@ -50,6 +50,10 @@ LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
     return op.emitOpError() << nodePrefix(op) << "has no ONNX form: expected 4 or 8 bits, got " << bits;
   Type f32 = builder.getF32Type(), codeType = elementOf(op.getCodes());
   Value x = builder.cast("float", get(op.getInput()), f32);
+  // onnxruntime 1.31 moves a Transpose in front of a blocked QuantizeLinear behind it and forgets the scale. The
+  // Reshape, which changes nothing, keeps them apart.
+  if (shapeOf(x).size() == 4 && !ShapedType::isDynamic(shapeOf(x)[1]))
+    x = builder.reshape("rows", x, {0, shapeOf(x)[1], -1, shapeOf(x)[3]}, shapeOf(x));
   ArrayRef<int64_t> shape = shapeOf(x);
   NamedAttribute axis = builder.attr("axis", -1), block = builder.attr("block_size", blockSize(groupSize, x));
   Value clip = builder.scalar(f32, op.getClip().convertToDouble()), floor = builder.scalar(f32, smallestScale);

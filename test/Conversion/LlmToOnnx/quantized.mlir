@@ -75,10 +75,11 @@ func.func @weight_only(%x: tensor<?x?x32xf32>) -> tensor<?x?x16xf32> {
 // CHECK-DAG:   %[[ZERO:.*]] = onnx.Constant() {value = dense<0.000000e+00> : tensor<f32>}
 // CHECK-DAG:   %[[LEVELS:.*]] = onnx.Constant() {value = dense<1.500000e+01> : tensor<f32>}
 // CHECK-DAG:   %[[CLIP:.*]] = onnx.Constant() {value = dense<0.949999988> : tensor<f32>}
-// CHECK:       %[[MAX:.*]] = onnx.ReduceMax(%arg0
+// CHECK:       %[[ROWS:.*]] = onnx.Reshape(%arg0
+// CHECK-NEXT:  %[[MAX:.*]] = onnx.ReduceMax(%[[ROWS]]
 // CHECK-NEXT:  %[[MAX0:.*]] = onnx.Max(%[[MAX]], %[[ZERO]])
 // CHECK-NEXT:  %[[HI:.*]] = onnx.Mul(%[[MAX0]], %[[CLIP]])
-// CHECK-NEXT:  %[[MIN:.*]] = onnx.ReduceMin(%arg0
+// CHECK-NEXT:  %[[MIN:.*]] = onnx.ReduceMin(%[[ROWS]]
 // CHECK-NEXT:  %[[MIN0:.*]] = onnx.Min(%[[MIN]], %[[ZERO]])
 // CHECK-NEXT:  %[[LO:.*]] = onnx.Mul(%[[MIN0]], %[[CLIP]])
 // CHECK-NEXT:  %[[RANGE:.*]] = onnx.Sub(%[[HI]], %[[LO]])
@@ -89,7 +90,7 @@ func.func @weight_only(%x: tensor<?x?x32xf32>) -> tensor<?x?x16xf32> {
 // CHECK-NEXT:  %[[ROUND:.*]] = onnx.Round(%[[SHIFT]])
 // CHECK-NEXT:  %[[CLAMP:.*]] = onnx.Clip(%[[ROUND]], %[[ZERO]], %[[LEVELS]])
 // CHECK-NEXT:  %[[Z:.*]] = onnx.Cast(%[[CLAMP]]) {to = 21 : i64}
-// CHECK-NEXT:  %[[Q:.*]] = onnx.QuantizeLinear(%arg0, %[[SCALE]], %[[Z]]) {axis = -1 : i64, block_size = 64 : i64}
+// CHECK-NEXT:  %[[Q:.*]] = onnx.QuantizeLinear(%[[ROWS]], %[[SCALE]], %[[Z]]) {axis = -1 : i64, block_size = 64 : i64}
 // CHECK-NEXT:  %[[D:.*]] = onnx.DequantizeLinear(%[[Q]], %[[SCALE]], %[[Z]]) {axis = -1 : i64, block_size = 64 : i64}
 // CHECK-NEXT:  return %[[D]]
 func.func @cache(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
