@@ -15,7 +15,7 @@ using namespace quantopt::numerics;
 /// Calls visit(offset, length, group) for every group of every row, groups numbered through all rows.
 template <typename Visit>
 static void forEachGroup(const DynamicQuantizerOptions &options, int64_t rows, int64_t cols, Visit visit) {
-  int64_t groups = options.groupsPerRow(cols), width = options.groupSize ? options.groupSize : cols;
+  int64_t groups = options.groupsPerRow(cols), width = groupWidth(cols, options.groupSize);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t group = 0; group < groups; ++group)
       visit(row * cols + group * width, std::min(width, cols - group * width), row * groups + group);

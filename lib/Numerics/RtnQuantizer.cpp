@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "ClipSearch.h"
 #include "Lanes.h"
+#include "quantopt/Numerics/Groups.h"
 #include "quantopt/Numerics/Quantizer.h"
 #include "llvm/ADT/bit.h"
 #include <algorithm>
@@ -19,14 +20,12 @@ public:
       : options(options), greatest((1 << (options.bits - 1)) - 1),
         search(greatest, options.clipSteps, float(options.clipNorm)) {}
 
-  int64_t groupsPerRow(int64_t cols) const override {
-    return options.groupSize ? (cols + options.groupSize - 1) / options.groupSize : 1;
-  }
+  int64_t groupsPerRow(int64_t cols) const override { return groupCount(cols, options.groupSize); }
 
   llvm::Error quantizeRows(llvm::ArrayRef<float> weights, int64_t rows, int64_t cols, int8_t *codes,
                            float *scales) const override {
     assert(int64_t(weights.size()) == rows * cols);
-    int64_t width = options.groupSize ? options.groupSize : cols;
+    int64_t width = groupWidth(cols, options.groupSize);
     std::vector<float> scratch;
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t start = 0; start < cols; start += width) {

@@ -7,7 +7,7 @@
 #ifndef QUANTOPT_NUMERICS_DYNAMICQUANTIZER_H
 #define QUANTOPT_NUMERICS_DYNAMICQUANTIZER_H
 
-#include <cstdint>
+#include "quantopt/Numerics/Groups.h"
 
 namespace quantopt::numerics {
 
@@ -20,7 +20,7 @@ struct DynamicQuantizerOptions {
   /// Elements that share a scale; 0: the whole row. The last group of a row may be shorter.
   int64_t groupSize = 0;
 
-  int64_t groupsPerRow(int64_t cols) const { return groupSize ? (cols + groupSize - 1) / groupSize : 1; }
+  int64_t groupsPerRow(int64_t cols) const { return groupCount(cols, groupSize); }
 };
 
 // T is float or double, and every operation is rounded to T in the order written. rne rounds to the nearest integer,

@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include "quantopt/Dialect/Support/TensorType.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -27,9 +28,6 @@ void LlmDialect::initialize() {
   addInterfaces<AlwaysInline>();
 }
 
-static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
-static int64_t lastDim(Value v) { return typeOf(v).getRank() - 1; }
-static int64_t lastSize(Value v) { return typeOf(v).getShape().back(); }
 using Ties = SmallVector<BasisTie>;
 
 /// Sizes that may be equal at run time.

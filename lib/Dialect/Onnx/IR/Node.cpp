@@ -7,6 +7,7 @@
 #include "mlir/IR/SymbolTable.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Dialect/Support/NodeName.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -175,20 +176,10 @@ NodeOpInterface onnx::createNode(OpBuilder &builder, Location location, StringRe
 // Names and constants
 //===----------------------------------------------------------------------------===//
 
-static std::string nameInLocation(Location location) {
-  if (auto name = dyn_cast<NameLoc>(location))
-    return name.getName().str();
-  if (auto fused = dyn_cast<FusedLoc>(location))
-    for (Location part : fused.getLocations())
-      if (std::string name = nameInLocation(part); !name.empty())
-        return name;
-  return "";
-}
-
 std::string onnx::describeNode(Operation *op) {
   auto node = dyn_cast<NodeOpInterface>(op);
   std::string type = node ? node.getOpType().str() : op->getName().getStringRef().str();
-  std::string name = node ? node.getNodeName().str() : nameInLocation(op->getLoc());
+  std::string name = node ? node.getNodeName().str() : quantopt::getNodeName(op).str();
   if (name.empty() && node && !node.getOutputNames().empty())
     name = cast<StringAttr>(node.getOutputNames()[0]).str();
   return name.empty() ? "node (" + type + ")" : "node \"" + name + "\" (" + type + ")";

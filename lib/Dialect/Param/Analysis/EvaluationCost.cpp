@@ -17,13 +17,7 @@ class CostModel {
 public:
   explicit CostModel(const WeightEvaluator &evaluator) : evaluator(evaluator) {}
 
-  void expect(Value value) {
-    Operation *op = value.getDefiningOp();
-    if (++uses[op] > 1)
-      return;
-    for (Value operand : op->getOperands())
-      expect(operand);
-  }
+  void expect(Value value) { countUses(value, uses); }
 
   /// Adds an end of the expression: its value, and the value rounded.
   void add(Value value, const TensorSlice &slice) {

@@ -8,16 +8,25 @@
 #define QUANTOPT_LIB_DIALECT_PARAM_ANALYSIS_SLICES_H
 
 #include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Dialect/Support/TensorType.h"
 
 namespace quantopt::param {
 
-inline mlir::RankedTensorType typeOf(mlir::Value value) { return llvm::cast<mlir::RankedTensorType>(value.getType()); }
 inline TensorSlice wholeOf(mlir::Value value) { return TensorSlice::whole(typeOf(value).getShape()); }
 inline llvm::SmallVector<TensorSlice> rowsOf(mlir::ValueRange values, int64_t begin, int64_t count) {
   return llvm::map_to_vector(
       values, [&](mlir::Value value) { return TensorSlice::rows(typeOf(value).getShape(), begin, count); });
 }
 inline DType dtypeOf(mlir::Value value) { return *getDType(typeOf(value).getElementType()); }
+
+/// Counts how often an evaluation of `value` asks for each op: results that are asked for again are worth keeping.
+inline void countUses(mlir::Value value, llvm::DenseMap<mlir::Operation *, unsigned> &uses) {
+  mlir::Operation *op = value.getDefiningOp();
+  if (++uses[op] > 1)
+    return;
+  for (mlir::Value operand : op->getOperands())
+    countUses(operand, uses);
+}
 
 /// What an op computes when `slice` of one of its results is wanted. Further results (scales, zero points) share the
 /// rows of the first where they have as many.

@@ -47,13 +47,7 @@ public:
   Evaluation(const WeightEvaluator &evaluator, bool keepF64) : evaluator(evaluator), keepF64(keepF64) {}
 
   /// Announces that a value will be asked for.
-  void expect(Value value) {
-    Operation *op = value.getDefiningOp();
-    if (++uses[op] > 1)
-      return;
-    for (Value operand : op->getOperands())
-      expect(operand);
-  }
+  void expect(Value value) { countUses(value, uses); }
 
   /// Floating-point elements in f64.
   Expected<Tensor> get(Value value, const TensorSlice &slice) {

@@ -9,6 +9,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include "quantopt/Dialect/Support/TensorType.h"
 #include "quantopt/Numerics/WeightLayout.h"
 #include <cmath>
 
@@ -28,14 +29,6 @@ void QDialect::initialize() {
 #include "q/QOps.cpp.inc"
       >();
   addInterfaces<AlwaysInline>();
-}
-
-static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
-static int64_t lastDim(Value v) { return typeOf(v).getRank() - 1; }
-static int64_t lastSize(Value v) { return typeOf(v).getShape().back(); }
-
-int64_t quantopt::q::groupCount(int64_t size, int64_t groupSize) {
-  return groupSize ? (size + groupSize - 1) / groupSize : 1;
 }
 
 IntegerType quantopt::q::getCodeType(MLIRContext *context, int64_t bits, bool hasZero) {

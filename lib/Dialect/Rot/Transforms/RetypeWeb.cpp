@@ -6,11 +6,11 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Dialect/Rot/Transforms/RetypeWeb.h"
 #include "mlir/IR/Builders.h"
+#include "quantopt/Dialect/Support/TensorType.h"
 
 using namespace mlir;
+using namespace quantopt;
 using namespace quantopt::rot;
-
-static RankedTensorType typeOf(Value v) { return cast<RankedTensorType>(v.getType()); }
 
 namespace {
 /// Uses of a member that want another basis along `dim` than the value comes in: those outside of the web where it is

@@ -10,6 +10,7 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Rot/IR/Rot.h"
+#include "quantopt/Numerics/Groups.h"
 #include "quantopt/Numerics/Quantizer.h"
 
 #include "q/QOpsDialect.h.inc"
@@ -18,8 +19,7 @@
 
 namespace quantopt::q {
 
-/// Number of groups of `groupSize` (0: one) along `size` elements, the last one possibly shorter.
-int64_t groupCount(int64_t size, int64_t groupSize);
+using numerics::groupCount;
 /// The type of codes of that many bits: i4/i8, or ui4/ui8 where there is a zero point.
 mlir::IntegerType getCodeType(mlir::MLIRContext *context, int64_t bits, bool hasZero);
 /// The options of a quantizer as its factory reads them.
