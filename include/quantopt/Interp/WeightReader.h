@@ -16,7 +16,7 @@
 
 namespace quantopt::param {
 class WeightEvaluator;
-}
+} // namespace quantopt::param
 
 namespace quantopt::interp {
 

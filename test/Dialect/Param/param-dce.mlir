@@ -1,5 +1,5 @@
 // RUN: quant-opt %s --param-dce | FileCheck %s
-// symbol-dce would have it otherwise:
+// C9: symbol-dce would have it otherwise.
 // RUN: quant-opt %s --symbol-dce | FileCheck %s --check-prefix=SYMBOL
 
 // CHECK-NOT: @unused_file

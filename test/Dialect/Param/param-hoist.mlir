@@ -10,6 +10,7 @@ param.global @g : tensor<8xf32> from @f [offset = 128, length = 32]
 // Exporters call weights as they like.
 param.global @"onnx::MatMul_8080" : tensor<8x4xf32> from @f [offset = 160, length = 128]
 
+// C8: names say what is computed from what.
 // CHECK:      param.derived @w.w4 {
 // CHECK-NEXT:   %[[W:.*]] = param.load @w : tensor<4x8xf32>
 // CHECK-NEXT:   %[[G:.*]] = param.load @g : tensor<8xf32>
@@ -89,7 +90,7 @@ func.func @both() -> (tensor<8xf32>, tensor<4x8xf32>) {
   return %1, %2 : tensor<8xf32>, tensor<4x8xf32>
 }
 
-// Codes are stored, not what they stand for.
+// C10: codes are stored, not what they stand for.
 // CHECK:      param.derived @w.w3 {
 // CHECK-NOT:    q.dequantize
 // CHECK:        param.yield %codes, %scale

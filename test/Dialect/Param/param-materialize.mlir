@@ -1,8 +1,9 @@
 // RUN: rm -rf %t && mkdir -p %t && %python %S/Inputs/weights.py make %t && cp %s %t/in.mlir
 // RUN: quant-opt %t/in.mlir --param-hoist --param-materialize="output=%t/out.bin threads=1" -o %t/out.mlir
 // RUN: FileCheck %s --input-file=%t/out.mlir
+// C6: what numpy computes in f64 and rounds once.
 // RUN: %python %S/Inputs/weights.py check %t
-// The number of threads and the memory decide how rows are cut, not what comes out.
+// C7: the number of threads and the memory decide how rows are cut, not what comes out.
 // RUN: quant-opt %t/in.mlir --param-hoist --param-materialize="output=%t/2.bin threads=2 max-memory=1" -o /dev/null
 // RUN: quant-opt %t/in.mlir --param-hoist --param-materialize="output=%t/5.bin threads=5 max-memory=2" -o /dev/null
 // RUN: quant-opt %t/in.mlir --param-hoist --param-materialize="output=%t/0.bin max-memory=0" -o /dev/null
