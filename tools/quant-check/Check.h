@@ -57,7 +57,8 @@ struct ReplayOptions {
   bool partial = false;
 };
 /// Executes each node of a model alone on recorded inputs and compares with recorded outputs; prints counts and worst
-/// deviations by operator. False after a deviation, or where a node is not covered by the recording.
+/// deviations by operator. False after a deviation, or where a node is not covered by the recording. Nodes whose
+/// results the recording takes from another folder are left to the recording there.
 bool runReplay(llvm::StringRef modelPath, llvm::StringRef folder, const ReplayOptions &options);
 
 /// Whether a prefill of `tokens` tokens and `steps` tokens decoded through the cache give, bit for bit, the logits and

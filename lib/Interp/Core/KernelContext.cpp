@@ -68,7 +68,7 @@ static Tensor copyElements(mlir::DenseElementsAttr elements, DType type) {
   llvm::SmallVector<int64_t> shape(elements.getType().getShape());
   std::optional<DType> stored = param::getDType(elements.getElementType());
   Tensor plain(*stored, shape);
-  if (bitsInFile(*stored) >= 8 && elements.getRawData().size() == plain.sizeInBytes()) {
+  if (*stored != DType::Bool && bitsInFile(*stored) >= 8 && elements.getRawData().size() == plain.sizeInBytes()) {
     std::memcpy(plain.mutableRaw(), elements.getRawData().data(), plain.sizeInBytes());
     return convert(plain, type);
   }

@@ -1,14 +1,16 @@
 """Runs a decoder in onnxruntime and writes every tensor that its nodes compute.
 
-    python record.py MODEL.onnx FOLDER TOKENS STEPS
+    python record.py MODEL.onnx FOLDER TOKENS STEPS [QUANT-CHECK]
 
 Optimisations are off, so the nodes that run are those of the model. FOLDER/prefill gets the tensors of TOKENS random tokens,
 FOLDER/decode-0, ... those of STEPS single tokens through the cache, each as .npy files and index.json from value names to
 files; what depends on no input is written once. onnxruntime's outputs cannot be 4-bit integers: these are written as 8-bit
-ones.
+ones. With QUANT-CHECK, the program, every recording is replayed at once, and those of single tokens do not stay.
 """
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,6 +93,7 @@ def write(folder, tensors, written):
 
 def main():
     path, folder, count, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    program = sys.argv[5] if len(sys.argv) > 5 else None
     model = onnx.load(path, load_external_data=False)
     unchanging = constants(model)
     names = expose(model)
@@ -110,9 +113,14 @@ def main():
         outputs = list(names.values())
         computed = dict(zip(outputs, session.run(outputs, inputs)))
         values = inputs | {name: computed[output] for name, output in names.items()}
-        index = write(folder / ("prefill" if step == 0 else f"decode-{step - 1}"), values, written)
+        recording = folder / ("prefill" if step == 0 else f"decode-{step - 1}")
+        index = write(recording, values, written)
         if step == 0:
             written = {name: f"../prefill/{file}" for name, file in index.items() if name in unchanging}
+        if program:
+            subprocess.run([program, f"--replay={recording}", path], check=True)
+        if program and step:
+            shutil.rmtree(recording)
         past = {name: computed[name] for name in computed if name.startswith("present")}
         length += part.shape[1]
 

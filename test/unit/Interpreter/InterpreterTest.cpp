@@ -84,6 +84,24 @@ TEST(Interpreter, DoublesRoundNothing) {
   EXPECT_NE(model.run({third})[0].data<float>()[0], 1.0f / 3);
 }
 
+TEST(Interpreter, ReadsConstantsOfEveryKind) {
+  TestModel model(R"(
+    func.func @main(%shape: tensor<1xi64>) -> (tensor<?xi1>, tensor<3xi1>, tensor<2xf16>, tensor<2xi4>, tensor<2xui8>) {
+      %0 = onnx.ConstantOfShape(%shape) {value = dense<true> : tensor<1xi1>} : (tensor<1xi64>) -> tensor<?xi1>
+      %1 = onnx.Constant() {value = dense<[true, false, true]> : tensor<3xi1>} : () -> tensor<3xi1>
+      %2 = onnx.Constant() {value = dense<1.5> : tensor<2xf16>} : () -> tensor<2xf16>
+      %3 = onnx.Constant() {value = dense<[-8, 7]> : tensor<2xi4>} : () -> tensor<2xi4>
+      %4 = onnx.Constant() {value = dense<[200, 3]> : tensor<2xui8>} : () -> tensor<2xui8>
+      return %0, %1, %2, %3, %4 : tensor<?xi1>, tensor<3xi1>, tensor<2xf16>, tensor<2xi4>, tensor<2xui8>
+    })");
+  auto results = model.run({integers({1}, {2})});
+  expectElements<uint8_t>(results[0], {2}, {1, 1});
+  expectElements<uint8_t>(results[1], {3}, {1, 0, 1});
+  expectElements<uint16_t>(results[2], {2}, {0x3e00, 0x3e00});
+  expectElements<int8_t>(results[3], {2}, {-8, 7});
+  expectElements<uint8_t>(results[4], {2}, {200, 3});
+}
+
 static const char linearText[] = R"(
     param.file @f "FILE"
     param.global @table : tensor<40x24xf32> from @f [offset = 0, length = 3840]
