@@ -14,6 +14,13 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Onnx_NoValueOp : Op<Onnx_Dialect, "no_value", [Pure]> {
   let summary = "an omitted optional input";
+  let description = [{
+    Example:
+    ```mlir
+    %none = onnx.no_value
+    %y = onnx.Clip(%x, %none, %limit) : (tensor<?x4xf32>, none, tensor<f32>) -> tensor<?x4xf32>
+    ```
+  }];
   let results = (outs NoneType:$value);
   let assemblyFormat = "attr-dict";
 }
@@ -35,6 +42,13 @@ class Onnx_NodeBase<string mnemonic, dag extraArguments> : Op<Onnx_Dialect, mnem
 /// A node of any operator: `onnx.node "com.microsoft::MatMulNBits"(...)`.
 def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type)> {
   let summary = "a node of an operator that has no op of its own";
+  let description = [{
+    Example:
+    ```mlir
+    %y = onnx.node "com.microsoft::QuickGelu"(%x) {alpha = 1.0 : f32} node "/act/QuickGelu" outputs ["y"]
+       : (tensor<?x4xf32>) -> tensor<?x4xf32>
+    ```
+  }];
   let builders = [
     OpBuilder<(ins "::llvm::StringRef":$qualifiedType, "::mlir::TypeRange":$results, "::mlir::ValueRange":$inputs,
                    CArg<"::llvm::ArrayRef<::mlir::NamedAttribute>", "{}">:$attributes,

@@ -30,6 +30,14 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     the location of the node that anchors them, and `llm.role` says which layer of the decoder they are: `embed`,
     `layers.0.{input_norm, q_proj, k_proj, v_proj, o_proj, post_norm, gate_proj, up_proj, down_proj}`, `final_norm`,
     `head`. Arguments and results that are caches get `llm.state`. The function becomes `rot.strict`.
+
+    Example:
+    ```mlir
+    %t = onnx.Transpose(%w) {perm = array<i64: 1, 0>} : (tensor<16x8xf32>) -> tensor<8x16xf32>
+    %y = onnx.MatMul(%x, %t) : (tensor<?x?x8xf32>, tensor<8x16xf32>) -> tensor<?x?x16xf32>
+    // becomes
+    %y = llm.linear %x, %w : (tensor<?x?x8xf32>, tensor<16x8xf32>) -> tensor<?x?x16xf32>
+    ```
   }];
   let options = [DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
   let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect"];

@@ -14,20 +14,36 @@
 using namespace mlir;
 using namespace quantopt;
 
-OnnxDataType quantopt::getOnnxDataType(Type elementType) {
+namespace {
+/// TensorProto.DataType, of the types that lowered nodes have.
+enum class OnnxDataType {
+  Float = 1,
+  UInt8 = 2,
+  Int8 = 3,
+  Float16 = 10,
+  Double = 11,
+  BFloat16 = 16,
+  UInt4 = 21,
+  Int4 = 22
+};
+} // namespace
+
+static OnnxDataType toOnnxDataType(Type elementType) {
   if (elementType.isF64())
-    return onnxDouble;
+    return OnnxDataType::Double;
   if (elementType.isF16())
-    return onnxFloat16;
+    return OnnxDataType::Float16;
   if (elementType.isBF16())
-    return onnxBFloat16;
+    return OnnxDataType::BFloat16;
   if (elementType.isF32())
-    return onnxFloat;
+    return OnnxDataType::Float;
   auto integer = ::mlir::cast<IntegerType>(elementType);
   if (integer.getWidth() == 4)
-    return integer.isUnsigned() ? onnxUInt4 : onnxInt4;
-  return integer.isUnsigned() ? onnxUInt8 : onnxInt8;
+    return integer.isUnsigned() ? OnnxDataType::UInt4 : OnnxDataType::Int4;
+  return integer.isUnsigned() ? OnnxDataType::UInt8 : OnnxDataType::Int8;
 }
+
+int64_t quantopt::getOnnxDataType(Type elementType) { return int64_t(toOnnxDataType(elementType)); }
 
 NodeBuilder::NodeBuilder(func::FuncOp function)
     : OpBuilder(function.getContext()), function(function), location(function.getLoc()) {

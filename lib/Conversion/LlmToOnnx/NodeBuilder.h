@@ -15,18 +15,8 @@
 
 namespace quantopt {
 
-/// Values of TensorProto.DataType that nodes name in their attributes.
-enum OnnxDataType : int64_t {
-  onnxFloat = 1,
-  onnxUInt8 = 2,
-  onnxInt8 = 3,
-  onnxFloat16 = 10,
-  onnxDouble = 11,
-  onnxBFloat16 = 16,
-  onnxUInt4 = 21,
-  onnxInt4 = 22
-};
-OnnxDataType getOnnxDataType(mlir::Type elementType);
+/// The TensorProto.DataType by which a node's attribute names an element type.
+int64_t getOnnxDataType(mlir::Type elementType);
 
 /// Builds the nodes of one function. A node is called "<scope>.<step>", where the scope is the layer it belongs to, and
 /// so is its result: names depend on the function alone.
