@@ -43,11 +43,22 @@ def four_bit_types(graph):
     return types
 
 
-def tensors_of(graph, nodes):
-    """Names that nodes read or write, initializers left out, in order of first use."""
-    stored = {tensor.name for tensor in graph.initializer}
+def constants_of(graph):
+    """Names of the tensors that nodes compute from initializers alone."""
+    known = {tensor.name for tensor in graph.initializer} | {""}
+    computed = set()
+    for node in graph.node:
+        if known.issuperset(node.input):
+            known.update(node.output)
+            computed.update(node.output)
+    return computed
+
+
+def tensors_of(graph, nodes, leave_out=()):
+    """Names that nodes read or write, without initializers and those to leave out, in order of first use."""
+    unwanted = {"", *leave_out, *(tensor.name for tensor in graph.initializer)}
     names = (name for node in nodes for name in (*node.input, *node.output))
-    return list(dict.fromkeys(name for name in names if name and name not in stored))
+    return list(dict.fromkeys(name for name in names if name not in unwanted))
 
 
 def exposing_copy(path, names):
@@ -81,11 +92,12 @@ def open_copy(path, names):
 
 
 class Recorder:
-    """Records runs of a range of a model's nodes."""
+    """Records runs of a range of a model's nodes, with or without the tensors that depend on no input."""
 
-    def __init__(self, path, begin=0, end=None):
+    def __init__(self, path, begin=0, end=None, without_constants=False):
         graph = onnx.load(path, load_external_data=False).graph
-        self.names = tensors_of(graph, graph.node[begin:end])
+        self.constants = constants_of(graph)
+        self.names = tensors_of(graph, graph.node[begin:end], self.constants if without_constants else ())
         self.session = open_copy(path, self.names)
         self.outputs = [output.name for output in self.session.get_outputs()]
 

@@ -127,14 +127,28 @@ llvm::Expected<Tensor> Replay::recorded(mlir::Value value) {
   return convert(*tensor, stated.value_or(tensor->dtype()));
 }
 
-/// A recorded operand; constants are computed, weights and omitted inputs are left to the interpreter.
+/// Whether a value depends on no input of the model.
+static bool isConstant(mlir::Value value) {
+  mlir::Operation *op = value.getDefiningOp();
+  return op && (param::isWeightExpression(value) || llvm::all_of(op->getOperands(), isConstant));
+}
+
+/// A recorded operand; constants that were not recorded are computed, weights and omitted inputs are left to the
+/// interpreter.
 llvm::Expected<Tensor> Replay::operandFor(mlir::Value value) {
   if (llvm::isa<mlir::NoneType>(value.getType()) || param::isWeightExpression(value))
     return Tensor();
-  mlir::Operation *op = value.getDefiningOp();
-  if (!op || recording.has(nameOf(value)) || op->getNumOperands())
+  if (recording.has(nameOf(value)) || !isConstant(value))
     return recorded(value);
-  llvm::Expected<interp::Tensors> computed = interpreter.runOp(op, {});
+  mlir::Operation *op = value.getDefiningOp();
+  llvm::SmallVector<Tensor> operands;
+  for (mlir::Value operand : op->getOperands()) {
+    llvm::Expected<Tensor> tensor = operandFor(operand);
+    if (!tensor)
+      return tensor;
+    operands.push_back(std::move(*tensor));
+  }
+  llvm::Expected<interp::Tensors> computed = interpreter.runOp(op, operands);
   if (!computed)
     return computed.takeError();
   return (*computed)[llvm::cast<mlir::OpResult>(value).getResultNumber()];
@@ -223,12 +237,8 @@ bool Replay::isCovered(mlir::Operation *op) const {
   auto isKnown = [&](mlir::Value value) {
     return llvm::isa<mlir::NoneType>(value.getType()) || recording.has(nameOf(value));
   };
-  auto isComputed = [&](mlir::Value value) {
-    mlir::Operation *definer = value.getDefiningOp();
-    return param::isWeightExpression(value) || (definer && definer->getNumOperands() == 0);
-  };
   return llvm::all_of(op->getResults(), isKnown) &&
-         llvm::all_of(op->getOperands(), [&](mlir::Value value) { return isKnown(value) || isComputed(value); });
+         llvm::all_of(op->getOperands(), [&](mlir::Value value) { return isKnown(value) || isConstant(value); });
 }
 
 /// Whether all that a node computes is part of another recording, to be replayed with that one.
