@@ -42,4 +42,51 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
   let options = [DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
   let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect"];
 }
+
+def LlmToOnnxPass : Pass<"llm-to-onnx", "::mlir::ModuleOp"> {
+  let summary = "Rewrite llm, q and online rot.convert ops as nodes of opset 21";
+  let description = [{
+    What `emit-onnx` does to its copy of the module before weights are computed. Only standard operators come out, but for
+    `com.microsoft::MatMulNBits` (weight-only linears with groups of 16, 32, ..., 256) and the model-local function
+    `quantopt::HadamardTransform` (online rotations). The forms of quantizers are those that onnxruntime was found to
+    compute exactly, with and without optimisations:
+
+    ```
+    s = Max(Div(Mul(ReduceMax(Abs(x)), clip), 7), 1e-8)                       activations, per token or group
+    q = QuantizeLinear(x, s, axis = -1, block_size, output_dtype = INT4)
+    y = Mul(Mul(MatMul(Cast(q), Cast(w)), s), ws)                             exact integer sums, below 2^24 in f32
+    y = MatMul(DequantizeLinear(q, s), DequantizeLinear(w, ws))               group scales
+    d = DequantizeLinear(QuantizeLinear(k, s, z), s, z)                       new rows of a cache; past rows stay
+    ```
+
+    Weight expressions stay and are read by the nodes: `q.pack` ends those of quantized weights. Nodes of older opsets are
+    brought to 21, or refused by name. The bases of the model's state are recorded in `metadata_props`
+    (`quantopt.state.l0.k`).
+  }];
+  let options = [DefaultOption<"accuracyLevel", "accuracy-level", "int64_t", "0",
+                               "accuracy_level of MatMulNBits nodes; 0: computes in f32, 4: quantizes activations to 8 bits">];
+  let dependentDialects = ["::quantopt::onnx::OnnxDialect", "::quantopt::param::ParamDialect", "::quantopt::q::QDialect",
+                           "::mlir::func::FuncDialect"];
+}
+
+def EmitOnnxPass : Pass<"emit-onnx", "::mlir::ModuleOp"> {
+  let summary = "Write the module as an ONNX model";
+  let description = [{
+    A module of `onnx` ops alone is written by changing the file it was imported from, so that what is the same keeps its
+    bytes. Any other is lowered on a copy (`llm-to-onnx`), and all its weights are computed into `<output>.data`
+    (`param-hoist`, `param-materialize`). The tokenizer and the configuration beside the source model are copied. Inputs
+    and outputs keep their names, order and dimensions; a rotated cache cannot be exchanged with that of the original.
+
+    The IR stays as it is. Files appear under their names when they are complete; on errors nothing stays. The bytes depend
+    neither on `threads` nor on `max-memory`.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "", "The .onnx file to write">,
+    DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together for weights, in MiB">,
+    DefaultOption<"plan", "plan", "bool", "false", "Print sizes and memory on stderr before weights are computed">,
+    DefaultOption<"accuracyLevel", "accuracy-level", "int64_t", "0",
+                  "accuracy_level of MatMulNBits nodes; 0: computes in f32, 4: quantizes activations to 8 bits">,
+  ];
+}
 #endif

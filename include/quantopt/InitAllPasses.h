@@ -8,12 +8,10 @@
 #define QUANTOPT_INITALLPASSES_H
 
 #include "mlir/Transforms/Passes.h"
-#include "quantopt/Conversion/LlmToOnnx/LlmToOnnx.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
-#include "quantopt/Target/Onnx/Passes.h"
 
 namespace quantopt {
 
@@ -22,9 +20,7 @@ namespace quantopt {
 inline void registerAllPasses() {
   mlir::registerTransformsPasses();
   registerLlmPasses();
-  registerLlmToOnnxPass();
   registerOnnxPasses();
-  registerOnnxTargetPasses();
   registerParamPasses();
   registerPipelines();
 }

@@ -118,6 +118,15 @@ static FailureOr<MessageBytes> exportGraph(ModuleOp module, GraphWriter &writer,
     graph.appendField(field, *info);
     return success();
   };
+  // What standard operators give is inferred; for those of other domains it is stated.
+  auto isOutput = [](OpResult result) {
+    return any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
+  };
+  for (auto op : function.getOps<NodeOpInterface>())
+    for (OpResult result : op->getResults())
+      if (!op.getDomain().empty() && isa<RankedTensorType>(result.getType()) && !isOutput(result) &&
+          failed(addValue(GraphProto::kValueInfoFieldNumber, writer.edgeNames().of(result), result.getType(), {})))
+        return failure();
   for (auto [i, type] : enumerate(function.getArgumentTypes()))
     if (failed(addValue(GraphProto::kInputFieldNumber, EdgeNames::argumentName(function, i), type,
                         function.getArgAttrOfType<ArrayAttr>(i, OnnxDialect::dimsAttrName))))

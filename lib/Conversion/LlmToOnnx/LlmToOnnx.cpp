@@ -10,6 +10,12 @@
 #include "mlir/Pass/Pass.h"
 #include "llvm/ADT/TypeSwitch.h"
 
+namespace quantopt {
+#define GEN_PASS_DECL_LLMTOONNXPASS
+#define GEN_PASS_DEF_LLMTOONNXPASS
+#include "onnx/OnnxPasses.h.inc"
+} // namespace quantopt
+
 using namespace mlir;
 using namespace quantopt;
 
@@ -111,26 +117,13 @@ LogicalResult quantopt::convertLlmToOnnx(ModuleOp module, const LlmToOnnxOptions
 }
 
 namespace {
-struct LlmToOnnxPass : PassWrapper<LlmToOnnxPass, OperationPass<ModuleOp>> {
-  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(LlmToOnnxPass)
-  LlmToOnnxPass() = default;
-  LlmToOnnxPass(const LlmToOnnxPass &other) : PassWrapper(other) {}
-
-  StringRef getArgument() const final { return "llm-to-onnx"; }
-  StringRef getDescription() const final { return "Rewrite llm, q and online rot.convert ops as nodes of opset 21"; }
-  void getDependentDialects(DialectRegistry &registry) const final {
-    registry.insert<onnx::OnnxDialect, param::ParamDialect, q::QDialect>();
-  }
-  void runOnOperation() final {
+struct LlmToOnnxPass : quantopt::impl::LlmToOnnxPassBase<LlmToOnnxPass> {
+  using LlmToOnnxPassBase::LlmToOnnxPassBase;
+  void runOnOperation() override {
     LlmToOnnxOptions options;
     options.accuracyLevel = accuracyLevel;
     if (failed(convertLlmToOnnx(getOperation(), options)))
       signalPassFailure();
   }
-
-  Option<int64_t> accuracyLevel{*this, "accuracy-level", llvm::cl::init(0),
-                                llvm::cl::desc("accuracy_level of MatMulNBits nodes (0: f32, 4: 8-bit activations)")};
 };
 } // namespace
-
-void quantopt::registerLlmToOnnxPass() { PassRegistration<LlmToOnnxPass>(); }

@@ -10,9 +10,6 @@
 using namespace mlir;
 using namespace quantopt;
 
-/// Larger Sylvester factors are split in two: n·(√n + √n) operations instead of n·n.
-static constexpr int64_t largestFastFactor = 256;
-
 Value Lowering::lower(rot::ConvertOp op) {
   auto source = cast<RankedTensorType>(op.getInput().getType());
   auto target = cast<RankedTensorType>(op.getResult().getType());
@@ -66,28 +63,10 @@ Value Lowering::applyLeaf(Operation *op, Value x, rot::Transform transform, int6
   return builder.like("::MatMul", "rotate", {x, isInverted ? transposedWeight(matrix) : matrix});
 }
 
-/// The factors of H_n with a dense fast factor of moderate size.
-static llvm::Expected<numerics::HadamardFactors> moderateFactors(int64_t n) {
-  llvm::Expected<numerics::HadamardFactors> factors = numerics::hadamardFactors(n);
-  if (!factors || factors->a != 1 || factors->b <= largestFastFactor)
-    return factors;
-  auto sylvester = [](int64_t size) {
-    std::vector<double> matrix(size * size);
-    for (int64_t i = 0; i < size * size; ++i)
-      matrix[i] = llvm::popcount(uint64_t(i / size) & uint64_t(i % size)) % 2 ? -1 : 1;
-    return matrix;
-  };
-  while (factors->a < factors->b)
-    factors->a *= 2, factors->b /= 2;
-  factors->slow = sylvester(factors->a);
-  factors->fast = sylvester(factors->b);
-  return factors;
-}
-
 /// v·(signs·H) is scale·(Aᵀ·(v·signs)·B), v·(signs·H)⁻¹ is scale·(A·v·B)·signs, of every n elements.
 Value Lowering::applyHadamard(Operation *op, Value x, rot::HadamardAttr hadamard, bool inverted, int64_t blocks) {
   int64_t n = hadamard.getSize();
-  llvm::Expected<numerics::HadamardFactors> factors = moderateFactors(n);
+  llvm::Expected<numerics::HadamardFactors> factors = numerics::hadamardFactors(n);
   if (!factors) {
     op->emitOpError() << nodePrefix(op) << llvm::toString(factors.takeError());
     return {};

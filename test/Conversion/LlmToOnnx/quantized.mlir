@@ -100,3 +100,22 @@ func.func @cache(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
     : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>
   return %d : tensor<?x3x?x64xf32>
 }
+
+// 2048 products of 8-bit codes do not fit the 24 bits of f32.
+// CHECK-LABEL: func.func @eight_bits
+// CHECK:       onnx.QuantizeLinear(%arg0, %[[SCALE:.*]]) {axis = -1 : i64, block_size = 2048 : i64, output_dtype = 3 : i64}
+// CHECK:       onnx.Cast(%{{.*}}) {to = 11 : i64}{{.*}} : (tensor<?x2048xi8>) -> tensor<?x2048xf64>
+// CHECK:       %[[SUM:.*]] = onnx.MatMul({{.*}} -> tensor<?x16xf64>
+// CHECK-NEXT:  %[[NARROW:.*]] = onnx.Cast(%[[SUM]]) {to = 1 : i64}
+// CHECK-NEXT:  onnx.Mul(%[[NARROW]], %[[SCALE]])
+param.global @wide : tensor<16x2048xf32> from @f [offset = 0, length = 131072]
+func.func @eight_bits(%x: tensor<?x2048xf32>) -> tensor<?x16xf32> {
+  %w = param.load @wide : tensor<16x2048xf32>
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = 8}}
+    : tensor<16x2048xf32> -> tensor<16x2048xi8>, tensor<16x1xf32>
+  %xc, %xs = q.quantize_dynamic %x {bits = 8 : i64, clip = 1.0 : f64, group_size = 0 : i64}
+    : tensor<?x2048xf32> -> (tensor<?x2048xi8>, tensor<?x1xf32>)
+  %y = q.linear %xc, %xs, %c, %s {input_group_size = 0 : i64, weight_group_size = 0 : i64}
+    : (tensor<?x2048xi8>, tensor<?x1xf32>, tensor<16x2048xi8>, tensor<16x1xf32>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}

@@ -22,9 +22,6 @@ struct LlmToOnnxOptions {
 /// weight expressions have a basis in their types. A diagnostic names the op that has no ONNX form.
 mlir::LogicalResult convertLlmToOnnx(mlir::ModuleOp module, const LlmToOnnxOptions &options = {});
 
-/// Registers `llm-to-onnx`, the conversion as a pass.
-void registerLlmToOnnxPass();
-
 } // namespace quantopt
 
 #endif // QUANTOPT_CONVERSION_LLMTOONNX_LLMTOONNX_H
