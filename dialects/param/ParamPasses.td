@@ -62,6 +62,7 @@ def ParamMaterializePass : Pass<"param-materialize", "::mlir::ModuleOp"> {
     Option<"output", "output", "std::string", "", "The file to write">,
     DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
     DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together, in MiB">,
+    DefaultOption<"plan", "plan", "bool", "false", "Print sizes and memory on stderr before weights are computed">,
   ];
   let dependentDialects = ["::quantopt::param::ParamDialect"];
 }

@@ -77,6 +77,25 @@ static MlirOptMainConfig withNumericVerification(const MlirOptMainConfig &config
   return verifying;
 }
 
+/// The configuration with the passes that compute weights told to say first what that takes.
+static MlirOptMainConfig withPlan(const MlirOptMainConfig &config) {
+  MlirOptMainConfig planning = config;
+  planning.setPassPipelineSetupFn([config](PassManager &pm) {
+    if (failed(config.setupPassPipeline(pm)))
+      return failure();
+    auto report = [](const Twine &message) {
+      llvm::errs() << "error: " << message << '\n';
+      return failure();
+    };
+    for (Pass &pass : pm.getPasses())
+      if (llvm::is_contained({"emit-onnx", "param-materialize"}, pass.getArgument()) &&
+          failed(pass.initializeOptions("plan=true", report)))
+        return failure();
+    return success();
+  });
+  return planning;
+}
+
 /// An error about a module would print all of a model behind it; `--mlir-print-op-on-diagnostic` still asks for that.
 static void leaveOpsOutOfDiagnostics() {
   llvm::cl::Option *option = llvm::cl::getRegisteredOptions().lookup("mlir-print-op-on-diagnostic");
@@ -99,6 +118,8 @@ int main(int argc, char **argv) {
   llvm::cl::opt<bool> verifyNumerics(
       "verify-numerics", llvm::cl::desc("Run functions in f64 before and after each pass that may not change what they "
                                         "compute, and fail where results differ"));
+  llvm::cl::opt<bool> plan("plan", llvm::cl::desc("Print sizes, memory and an estimate of the time on stderr before "
+                                                  "weights are computed"));
   registerAllPasses();
 #ifdef QUANTOPT_INCLUDE_TESTS
   registerTestMutatePass();
@@ -124,6 +145,8 @@ int main(int argc, char **argv) {
   if (!isOutputGiven && emitsFile(config, registry))
     outputPath = "/dev/null";
 
+  if (plan)
+    config = withPlan(config);
   if (verifyNumerics)
     config = withNumericVerification(config);
   std::unique_ptr<llvm::MemoryBuffer> input = openInput(inputPath, isOutputGiven ? outputPath : "-");

@@ -1,6 +1,9 @@
 // Sizes come from the types: the file need not be there, and nothing is written.
 // RUN: quant-opt %s --param-plan="threads=2" -o /dev/null 2>&1 | FileCheck %s
 // RUN: quant-opt %s --param-plan="threads=2 max-memory=4" -o /dev/null 2>&1 | FileCheck %s --check-prefix=SMALL
+// Asked for with --plan, it comes before the work, which here ends at the missing file.
+// RUN: not quant-opt %s --param-materialize="output=%t threads=2" --plan 2>&1 | FileCheck %s --check-prefixes=CHECK,AFTER
+// AFTER: error: {{.*}}no such file
 
 // A matrix by its rows, in chunks; what mixes rows, as a whole.
 // CHECK:      unit              chunks     read  written   memory

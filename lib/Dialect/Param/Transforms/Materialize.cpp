@@ -182,6 +182,8 @@ struct MaterializePass : quantopt::impl::ParamMaterializePassBase<MaterializePas
     options.output = output;
     options.threads = threads;
     options.maxMemory = maxMemory << 20;
+    if (plan)
+      llvm::errs() << planModule(getOperation(), options);
     if (failed(materialize(getOperation(), options)))
       signalPassFailure();
   }
