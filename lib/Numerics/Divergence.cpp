@@ -49,17 +49,20 @@ DivergenceSummary quantopt::numerics::summarize(ArrayRef<PredictionPair> pairs) 
   if (pairs.empty())
     return summary;
   double n = pairs.size();
+  double divergence = 0, referenceLoss = 0, loss = 0, squares = 0;
+  int64_t agreeing = 0;
   std::vector<double> sorted;
   for (const PredictionPair &pair : pairs) {
-    summary.mean += pair.divergence / n;
-    summary.referencePerplexity += pair.referenceLoss / n;
-    summary.perplexity += pair.candidateLoss / n;
-    summary.topAgreement += pair.sameTop / n;
+    divergence += pair.divergence;
+    referenceLoss += pair.referenceLoss;
+    loss += pair.candidateLoss;
+    agreeing += pair.sameTop;
     sorted.push_back(pair.divergence);
   }
-  summary.perplexity = std::exp(summary.perplexity);
-  summary.referencePerplexity = std::exp(summary.referencePerplexity);
-  double squares = 0;
+  summary.mean = divergence / n;
+  summary.referencePerplexity = std::exp(referenceLoss / n);
+  summary.perplexity = std::exp(loss / n);
+  summary.topAgreement = agreeing / n;
   for (double value : sorted)
     squares += (value - summary.mean) * (value - summary.mean);
   if (pairs.size() > 1)

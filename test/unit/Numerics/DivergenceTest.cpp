@@ -41,5 +41,8 @@ TEST(Divergence, Summary) {
   EXPECT_NEAR(summary.standardError, std::sqrt((200.0 * 201 / 12) / 200), 1e-10);
   EXPECT_NEAR(summary.referencePerplexity, 2, 1e-10);
   EXPECT_NEAR(summary.perplexity, 8, 1e-10);
-  EXPECT_NEAR(summary.topAgreement, 0.25, 1e-12);
+  EXPECT_EQ(summary.topAgreement, 0.25);
+  for (PredictionPair &pair : pairs)
+    pair.sameTop = true;
+  EXPECT_EQ(summarize(llvm::ArrayRef(pairs).take_front(49)).topAgreement, 1);
 }
