@@ -48,7 +48,8 @@ def LlmToOnnxPass : Pass<"llm-to-onnx", "::mlir::ModuleOp"> {
   let description = [{
     What `emit-onnx` does to its copy of the module before weights are computed. Only standard operators come out, but for
     `com.microsoft::MatMulNBits` (weight-only linears with groups of 16, 32, ..., 256) and the model-local function
-    `quantopt::HadamardTransform` (online rotations). The forms of quantizers are those that onnxruntime was found to
+    `quantopt::HadamardTransform` (online rotations of sizes such as 1536 = 12·128; those of a power of two up to 256 are
+    one product with Sylvester's matrix). The forms of quantizers are those that onnxruntime was found to
     compute exactly, with and without optimisations:
 
     ```

@@ -80,23 +80,25 @@ Value Lowering::applyHadamard(Operation *op, Value x, rot::HadamardAttr hadamard
     std::string name = "constants.signs." + std::to_string(hadamard.getSeed()) + "." + std::to_string(signs.size());
     return builder.like("::Mul", "signs", {value, builder.matrix(name, {int64_t(signs.size())}, signs)});
   };
-  std::vector<double> slow = factors->slow;
   int64_t a = factors->a, b = factors->b;
-  if (!inverted)
-    for (int64_t i = 0; i < a; ++i)
-      for (int64_t j = 0; j < a; ++j)
-        slow[i * a + j] = factors->slow[j * a + i];
-  std::string size = std::to_string(a);
-  Value slowMatrix = builder.matrix("constants.hadamard." + size + (inverted ? "" : ".transposed"), {a, a}, slow);
   Value fastMatrix = builder.matrix("constants.hadamard." + std::to_string(b), {b, b}, factors->fast);
   Value scale = builder.scalar(builder.getF32Type(), factors->scale);
-
-  addHadamardFunction(function->getParentOfType<ModuleOp>());
   Type type = elementOf(x);
   x = builder.cast("float", x, builder.getF32Type());
   if (!inverted)
     x = applySigns(x);
-  x = builder.like("quantopt::HadamardTransform", "hadamard", {x, slowMatrix, fastMatrix, scale});
+  if (a == 1 && blocks == 1) {
+    // Without a slow factor the function would be these two nodes; onnxruntime takes seconds to inline 60 calls.
+    x = builder.like("::Mul", "hadamard_scale", {builder.like("::MatMul", "hadamard", {x, fastMatrix}), scale});
+  } else {
+    std::vector<double> slow = factors->slow;
+    for (int64_t k = 0, e = inverted ? 0 : a * a; k < e; ++k)
+      slow[k] = factors->slow[k % a * a + k / a];
+    std::string name = "constants.hadamard." + std::to_string(a) + (inverted ? "" : ".transposed");
+    addHadamardFunction(function->getParentOfType<ModuleOp>());
+    x = builder.like("quantopt::HadamardTransform", "hadamard",
+                     {x, builder.matrix(name, {a, a}, slow), fastMatrix, scale});
+  }
   if (inverted)
     x = applySigns(x);
   return builder.cast("narrow", x, type);

@@ -1,14 +1,15 @@
 // RUN: quant-opt %s --llm-to-onnx | FileCheck %s
 
-// Signs stand in front of the transform, behind its inverse. H_8 is 1 ⊗ H_8, its slow factor [[1]].
+// Signs stand in front of the transform, behind its inverse. A Sylvester matrix of moderate size is one product.
 // CHECK-LABEL: func.func @signed
 // CHECK-DAG:   %[[SIGNS:.*]] = onnx.Constant() {value = dense<{{.*}}> : tensor<8xf32>} outputs ["constants.signs.7.8"]
-// CHECK-DAG:   %[[SLOW:.*]] = onnx.Constant() {value = dense<1.000000e+00> : tensor<1x1xf32>}
 // CHECK-DAG:   %[[FAST:.*]] = onnx.Constant() {{.*}} outputs ["constants.hadamard.8"]
 // CHECK-DAG:   %[[SCALE:.*]] = onnx.Constant() {value = dense<0.353553385> : tensor<f32>}
 // CHECK:       %[[SIGNED:.*]] = onnx.Mul(%arg0, %[[SIGNS]])
-// CHECK-NEXT:  %[[H:.*]] = onnx.node "quantopt::HadamardTransform"(%[[SIGNED]], %{{.*}}, %[[FAST]], %[[SCALE]])
-// CHECK-NEXT:  %[[BACK:.*]] = onnx.node "quantopt::HadamardTransform"(%[[H]], %[[SLOW]], %[[FAST]], %[[SCALE]])
+// CHECK-NEXT:  %[[P:.*]] = onnx.MatMul(%[[SIGNED]], %[[FAST]])
+// CHECK-NEXT:  %[[H:.*]] = onnx.Mul(%[[P]], %[[SCALE]])
+// CHECK-NEXT:  %[[Q:.*]] = onnx.MatMul(%[[H]], %[[FAST]])
+// CHECK-NEXT:  %[[BACK:.*]] = onnx.Mul(%[[Q]], %[[SCALE]])
 // CHECK-NEXT:  %[[Y:.*]] = onnx.Mul(%[[BACK]], %[[SIGNS]])
 // CHECK-NEXT:  return %[[Y]]
 func.func @signed(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
@@ -38,4 +39,16 @@ param.global @r : tensor<8x8xf32> from @f [offset = 0, length = 256]
 func.func @matrix(%x: tensor<?x8xf32>) -> tensor<?x8xf32, #rot.basis<[_, #rot.orthogonal<@r, 8>]>> {
   %0 = rot.convert %x : tensor<?x8xf32> to tensor<?x8xf32, #rot.basis<[_, #rot.orthogonal<@r, 8>]>>
   return %0 : tensor<?x8xf32, #rot.basis<[_, #rot.orthogonal<@r, 8>]>>
+}
+
+// A slow factor is transposed for the transform, and not for its inverse.
+// CHECK-LABEL: func.func @slow
+// CHECK-DAG:   %[[A:.*]] = onnx.Constant() {{.*}} outputs ["constants.hadamard.12"]
+// CHECK-DAG:   %[[AT:.*]] = onnx.Constant() {{.*}} outputs ["constants.hadamard.12.transposed"]
+// CHECK:       %[[H:.*]] = onnx.node "quantopt::HadamardTransform"(%arg0, %[[AT]],
+// CHECK-NEXT:  onnx.node "quantopt::HadamardTransform"(%[[H]], %[[A]],
+func.func @slow(%x: tensor<?x24xf32>) -> tensor<?x24xf32> {
+  %0 = rot.convert %x : tensor<?x24xf32> to tensor<?x24xf32, #rot.basis<[_, #rot.hadamard<24>]>>
+  %1 = rot.convert %0 : tensor<?x24xf32, #rot.basis<[_, #rot.hadamard<24>]>> to tensor<?x24xf32>
+  return %1 : tensor<?x24xf32>
 }
