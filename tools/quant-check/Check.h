@@ -51,15 +51,10 @@ struct BackendTestOptions {
 /// Runs folders in the layout of ONNX's backend tests, prints an outcome for each and the totals; whether none failed.
 bool runBackendTests(llvm::ArrayRef<std::string> folders, const BackendTestOptions &options);
 
-struct ReplayOptions {
-  double tolerance = 1e-5;
-  /// Leave out nodes of which a tensor was not recorded, and list those that are replayed, by their first output.
-  bool partial = false;
-};
 /// Executes each node of a model alone on recorded inputs and compares with recorded outputs; prints counts and worst
 /// deviations by operator. False after a deviation, or where a node is not covered by the recording. Nodes whose
 /// results the recording takes from another folder are left to the recording there.
-bool runReplay(llvm::StringRef modelPath, llvm::StringRef folder, const ReplayOptions &options);
+bool runReplay(llvm::StringRef modelPath, llvm::StringRef folder, double tolerance);
 
 /// Whether a prefill of `tokens` tokens and `steps` tokens decoded through the cache give, bit for bit, the logits and
 /// caches of one prefill of all of them.

@@ -51,15 +51,14 @@ struct Tally {
 
 class Replay {
 public:
-  Replay(Model &model, const Recording &recording, const ReplayOptions &options)
-      : model(model), recording(recording), options(options), tolerance(options.tolerance),
+  Replay(Model &model, const Recording &recording, double tolerance)
+      : model(model), recording(recording), tolerance(tolerance),
         interpreter(model.function, model.evaluator.get(), {}) {}
   bool run();
 
 private:
   std::string nameOf(mlir::Value value) const;
   bool isElsewhere(mlir::Operation *op) const;
-  bool isCovered(mlir::Operation *op) const;
   llvm::Expected<Tensor> recorded(mlir::Value value);
   llvm::Expected<Tensor> operandFor(mlir::Value value);
   llvm::Error replay(mlir::Operation *op, Tally &tally);
@@ -68,7 +67,6 @@ private:
 
   Model &model;
   const Recording &recording;
-  ReplayOptions options;
   double tolerance;
   interp::Interpreter interpreter;
 };
@@ -232,15 +230,6 @@ llvm::Error Replay::replay(mlir::Operation *op, Tally &tally) {
   return llvm::Error::success();
 }
 
-/// Whether all tensors of a node were recorded that have to be.
-bool Replay::isCovered(mlir::Operation *op) const {
-  auto isKnown = [&](mlir::Value value) {
-    return llvm::isa<mlir::NoneType>(value.getType()) || recording.has(nameOf(value));
-  };
-  return llvm::all_of(op->getResults(), isKnown) &&
-         llvm::all_of(op->getOperands(), [&](mlir::Value value) { return isKnown(value) || isConstant(value); });
-}
-
 /// Whether all that a node computes is part of another recording, to be replayed with that one.
 bool Replay::isElsewhere(mlir::Operation *op) const {
   return llvm::all_of(op->getResults(), [&](mlir::Value result) {
@@ -258,14 +247,12 @@ bool Replay::run() {
   for (mlir::Operation &op : model.function.getBody().front().without_terminator()) {
     auto node = llvm::dyn_cast<onnx::NodeOpInterface>(&op);
     // Nodes without inputs compute nothing that could deviate.
-    if (!node || op.getNumOperands() == 0 || (options.partial && !isCovered(&op)))
+    if (!node || op.getNumOperands() == 0)
       continue;
     if (isElsewhere(&op)) {
       ++shared;
       continue;
     }
-    if (options.partial)
-      llvm::outs() << "replayed " << nameOf(op.getResult(0)) << '\n';
     Tally &tally = tallies[node.getDomain().empty() ? node.getOpType().str() : node.getQualifiedType()];
     ++tally.nodes;
     ++nodes;
@@ -287,7 +274,7 @@ bool Replay::run() {
   return failures == 0 && nodes > 0;
 }
 
-bool check::runReplay(llvm::StringRef modelPath, llvm::StringRef folder, const ReplayOptions &options) {
+bool check::runReplay(llvm::StringRef modelPath, llvm::StringRef folder, double tolerance) {
   llvm::Expected<Model> model = loadModel(modelPath);
   if (!model) {
     llvm::errs() << "error: " << llvm::toString(model.takeError()) << '\n';
@@ -298,5 +285,5 @@ bool check::runReplay(llvm::StringRef modelPath, llvm::StringRef folder, const R
     llvm::errs() << "error: " << llvm::toString(recording.takeError()) << '\n';
     return false;
   }
-  return Replay(*model, *recording, options).run();
+  return Replay(*model, *recording, tolerance).run();
 }
