@@ -47,8 +47,8 @@ def RotInsertPass : Llm_Pass<"rot-insert"> {
     A web ends at weights, which are converted offline. It goes through the model's state (`llm.state`): cached keys and
     values change basis, and with them the signature of the function. Every other argument and result stays standard.
     Where a web meets an op that needs the standard basis and that the table does not list as online, a conversion is
-    inserted and a warning names the node. A norm in the residual stream that still has a scale is an error: run
-    `llm-fuse-norm-scale` first.
+    inserted and a warning names the node; where that op is an operator about which nothing is known, it is an error. A
+    norm in the residual stream that still has a scale is an error too: run `llm-fuse-norm-scale` first.
 
     Example:
     ```mlir

@@ -27,7 +27,8 @@ def Onnx_NoValueOp : Op<Onnx_Dialect, "no_value", [Pure]> {
 
 /// What all nodes share. Written and read by one printer and one parser, because 80 generated ones cost minutes of
 /// build time and could differ.
-class Onnx_NodeBase<string mnemonic, dag extraArguments> : Op<Onnx_Dialect, mnemonic, [Pure, Onnx_NodeOpInterface]> {
+class Onnx_NodeBase<string mnemonic, dag extraArguments, list<Trait> traits = []>
+    : Op<Onnx_Dialect, mnemonic, [Pure, Onnx_NodeOpInterface] # traits> {
   let arguments = !con(extraArguments, (ins Variadic<AnyType>:$inputs,
                                             StrAttr:$node, StrArrayAttr:$outputs,
                                             DictionaryAttr:$node_attributes,
@@ -40,7 +41,10 @@ class Onnx_NodeBase<string mnemonic, dag extraArguments> : Op<Onnx_Dialect, mnem
 }
 
 /// A node of any operator: `onnx.node "com.microsoft::MatMulNBits"(...)`.
-def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type)> {
+def Onnx_Opaque : NativeOpTrait<"Opaque"> {
+  let cppNamespace = "::quantopt::rot";
+}
+def Onnx_NodeOp : Onnx_NodeBase<"node", (ins StrAttr:$qualified_type), [Onnx_Opaque]> {
   let summary = "a node of an operator that has no op of its own";
   let description = [{
     Example:

@@ -186,15 +186,20 @@ class TestErrors:
     def test_output_that_cannot_be_written(self, source, refuse, tmp_path):
         assert "absent" in refuse(source / "model.onnx", output=tmp_path / "absent" / "model.onnx")
 
-    def test_unknown_operator(self, source, quant_opt, root, tmp_path):
-        """No rotated value passes through it, and executing it is an error."""
+    def test_unknown_operator_in_the_way_of_a_rotation(self, source, refuse):
+        model = onnx.load(source / "model.onnx", load_external_data=False)
+        mystery = self.insert_after_layer(model)
+        onnx.save(model, source / "model.onnx")
+        assert f'error: \'onnx.node\' op (node "{mystery}")' in refuse(source / "model.onnx")
+
+    def test_unknown_operator_that_must_be_executed(self, source, quant_opt, root, tmp_path):
+        """Without a rotation it is kept, and only executing it is an error."""
         model = onnx.load(source / "model.onnx", load_external_data=False)
         mystery = self.insert_after_layer(model)
         onnx.save(model, source / "model.onnx")
         output = tmp_path / "model.onnx"
-        status, errors = quant_opt(source / "model.onnx", "--quarot", f"--emit-onnx=output={output}")
-        assert status == 0
-        assert f'warning: \'onnx.node\' op (node "{mystery}")' in errors
+        status, errors = quant_opt(source / "model.onnx", "--rtn", f"--emit-onnx=output={output}")
+        assert status == 0, errors
         ids = tmp_path / "ids.npy"
         np.save(ids, np.arange(8))
         result = subprocess.run(

@@ -12,6 +12,7 @@
 #include "NormScale.h"
 #include "RotationSites.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
+#include "quantopt/Dialect/Rot/IR/Opaque.h"
 #include "quantopt/Dialect/Rot/Transforms/RetypeWeb.h"
 #include "quantopt/Dialect/Support/NodeName.h"
 
@@ -47,6 +48,12 @@ static LogicalResult checkBorder(const Web &web, const RotationSiteKind &kind) {
     if (norm && norm.getScale() && !llm::findNormScaleBlocker(norm))
       return norm.emitOpError() << nodePrefix(norm) << "has a scale, so " << kind.description << " (" << kind.name
                                 << ") cannot be rotated; run llm-fuse-norm-scale first";
+    if (crossing.op && crossing.op->hasTrait<rot::Opaque>()) // C10
+      return crossing.op->emitError()
+             << "'" << crossing.op->getName() << "' op " << nodePrefix(crossing.op)
+             << (crossing.isWriter ? "gives " : "reads ") << kind.description
+             << ", and nothing is known about its operator, so " << kind.name
+             << " cannot pass it; leave that site out of 'sites', or take the node out of the model";
     if (!crossing.op) {
       Web::Member member = crossing.member;
       web.getFunction().emitWarning() << "argument #" << cast<BlockArgument>(member.value).getArgNumber()

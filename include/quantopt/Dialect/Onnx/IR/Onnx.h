@@ -15,6 +15,7 @@
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "quantopt/Dialect/Rot/IR/Opaque.h"
 #include <optional>
 #include <string>
 
