@@ -52,7 +52,8 @@ public:
   /// Whether operand `i` is a weight to be read in pieces.
   bool isDeferred(unsigned i) const { return i < operands.size() && operands[i].weight.has_value(); }
   const WeightView &weight(unsigned i) const { return *operands[i].weight; }
-  /// Sees a deferred weight that is `param.transpose` of another as that one, the other way round: a product reads either.
+  /// Sees a deferred weight that is `param.transpose` of another as that one, the other way round: a product reads
+  /// either.
   void lookThroughTranspose(unsigned i);
   /// Shape of a deferred weight as it is stored, transposition aside.
   llvm::ArrayRef<int64_t> weightShape(unsigned i) const;
