@@ -1,0 +1,272 @@
+//===- Driver.cpp - running PTX on a GPU -----------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Runtime/Driver.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/DynamicLibrary.h"
+
+using namespace quantopt::runtime;
+
+static constexpr const char *driverLibrary = "libcuda.so.1";
+
+// Handles of the driver are pointers, its status and enumerations are int, device pointers are 64 bit.
+namespace quantopt::runtime {
+struct DriverFunctions {
+  int (*init)(unsigned flags);
+  int (*driverGetVersion)(int *version);
+  int (*getErrorName)(int status, const char **text);
+  int (*getErrorString)(int status, const char **text);
+  int (*deviceGetCount)(int *count);
+  int (*deviceGet)(int *device, int ordinal);
+  int (*deviceGetName)(char *name, int size, int device);
+  int (*deviceGetAttribute)(int *value, int attribute, int device);
+  int (*deviceTotalMem)(size_t *bytes, int device);
+  int (*devicePrimaryCtxRetain)(void **context, int device);
+  int (*devicePrimaryCtxRelease)(int device);
+  int (*ctxSetCurrent)(void *context);
+  int (*ctxSynchronize)();
+  int (*memAlloc)(uint64_t *address, size_t bytes);
+  int (*memFree)(uint64_t address);
+  int (*memcpyHtoD)(uint64_t destination, const void *source, size_t bytes);
+  int (*memcpyDtoH)(void *destination, uint64_t source, size_t bytes);
+  int (*memcpyDtoDAsync)(uint64_t destination, uint64_t source, size_t bytes, void *stream);
+  int (*memsetD8)(uint64_t address, unsigned char value, size_t count);
+  int (*moduleLoadDataEx)(void **module, const void *image, unsigned count, int *options, void **values);
+  int (*moduleUnload)(void *module);
+  int (*moduleGetFunction)(void **function, void *module, const char *name);
+  int (*funcSetAttribute)(void *function, int attribute, int value);
+  int (*launchKernel)(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
+                      unsigned blockZ, unsigned sharedBytes, void *stream, void **arguments, void **extra);
+  int (*eventCreate)(void **event, unsigned flags);
+  int (*eventDestroy)(void *event);
+  int (*eventRecord)(void *event, void *stream);
+  int (*eventSynchronize)(void *event);
+  int (*eventElapsedTime)(float *milliseconds, void *begin, void *end);
+
+  static llvm::Expected<std::unique_ptr<DriverFunctions>> find();
+  /// Success, or an error of the driver's function `name`.
+  llvm::Error check(int status, llvm::StringRef name) const;
+};
+} // namespace quantopt::runtime
+
+// Values of the driver API's enumerations (CUdevice_attribute, CUfunction_attribute, CUjit_option).
+static constexpr int attributeMultiprocessors = 16, attributeL2Bytes = 38;
+static constexpr int attributeCapabilityMajor = 75, attributeCapabilityMinor = 76;
+static constexpr int functionMaxDynamicSharedBytes = 8;
+static constexpr int jitErrorLogBuffer = 5, jitErrorLogBytes = 6;
+/// More dynamic shared memory than this has to be asked for.
+static constexpr unsigned defaultSharedBytes = 48 * 1024;
+
+static llvm::Error makeError(const llvm::Twine &message) { return llvm::createStringError(message); }
+
+llvm::Expected<std::unique_ptr<DriverFunctions>> DriverFunctions::find() {
+  std::string reason;
+  llvm::sys::DynamicLibrary library = llvm::sys::DynamicLibrary::getPermanentLibrary(driverLibrary, &reason);
+  if (!library.isValid())
+    return makeError("no CUDA driver: " + reason);
+  auto functions = std::make_unique<DriverFunctions>();
+  std::string missing;
+  auto bind = [&](auto &function, const char *name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(library.getAddressOfSymbol(name));
+    if (!function && missing.empty())
+      missing = name;
+  };
+  bind(functions->init, "cuInit");
+  bind(functions->driverGetVersion, "cuDriverGetVersion");
+  bind(functions->getErrorName, "cuGetErrorName");
+  bind(functions->getErrorString, "cuGetErrorString");
+  bind(functions->deviceGetCount, "cuDeviceGetCount");
+  bind(functions->deviceGet, "cuDeviceGet");
+  bind(functions->deviceGetName, "cuDeviceGetName");
+  bind(functions->deviceGetAttribute, "cuDeviceGetAttribute");
+  bind(functions->deviceTotalMem, "cuDeviceTotalMem_v2");
+  bind(functions->devicePrimaryCtxRetain, "cuDevicePrimaryCtxRetain");
+  bind(functions->devicePrimaryCtxRelease, "cuDevicePrimaryCtxRelease_v2");
+  bind(functions->ctxSetCurrent, "cuCtxSetCurrent");
+  bind(functions->ctxSynchronize, "cuCtxSynchronize");
+  bind(functions->memAlloc, "cuMemAlloc_v2");
+  bind(functions->memFree, "cuMemFree_v2");
+  bind(functions->memcpyHtoD, "cuMemcpyHtoD_v2");
+  bind(functions->memcpyDtoH, "cuMemcpyDtoH_v2");
+  bind(functions->memcpyDtoDAsync, "cuMemcpyDtoDAsync_v2");
+  bind(functions->memsetD8, "cuMemsetD8_v2");
+  bind(functions->moduleLoadDataEx, "cuModuleLoadDataEx");
+  bind(functions->moduleUnload, "cuModuleUnload");
+  bind(functions->moduleGetFunction, "cuModuleGetFunction");
+  bind(functions->funcSetAttribute, "cuFuncSetAttribute");
+  bind(functions->launchKernel, "cuLaunchKernel");
+  bind(functions->eventCreate, "cuEventCreate");
+  bind(functions->eventDestroy, "cuEventDestroy_v2");
+  bind(functions->eventRecord, "cuEventRecord");
+  bind(functions->eventSynchronize, "cuEventSynchronize");
+  bind(functions->eventElapsedTime, "cuEventElapsedTime");
+  if (!missing.empty())
+    return makeError(llvm::Twine(driverLibrary) + " is too old: it lacks " + missing);
+  return functions;
+}
+
+llvm::Error DriverFunctions::check(int status, llvm::StringRef name) const {
+  if (status == 0)
+    return llvm::Error::success();
+  const char *code = nullptr, *explanation = nullptr;
+  getErrorName(status, &code);
+  getErrorString(status, &explanation);
+  return makeError(name + ": " + (code ? code : "status " + llvm::Twine(status)) + ": " +
+                   (explanation ? explanation : "unknown to this driver"));
+}
+
+Buffer::~Buffer() {
+  if (start)
+    functions->memFree(start);
+}
+
+llvm::Error Buffer::write(llvm::ArrayRef<char> source) {
+  assert(source.size() <= bytes && "more than the buffer holds");
+  return functions->check(functions->memcpyHtoD(start, source.data(), source.size()), "cuMemcpyHtoD");
+}
+
+llvm::Error Buffer::read(llvm::MutableArrayRef<char> destination) const {
+  assert(destination.size() <= bytes && "more than the buffer holds");
+  return functions->check(functions->memcpyDtoH(destination.data(), start, destination.size()), "cuMemcpyDtoH");
+}
+
+llvm::Error Buffer::fill(uint8_t value) {
+  return functions->check(functions->memsetD8(start, value, bytes), "cuMemsetD8");
+}
+
+LoadedModule::~LoadedModule() {
+  if (handle)
+    functions->moduleUnload(handle);
+}
+
+llvm::Expected<std::unique_ptr<Device>> Device::open(int ordinal) {
+  auto functions = DriverFunctions::find();
+  if (!functions)
+    return functions.takeError();
+  std::unique_ptr<Device> device(new Device);
+  device->functions = std::move(*functions);
+  const DriverFunctions &driver = *device->functions;
+  if (auto error = driver.check(driver.init(0), "cuInit"))
+    return error;
+  int count = 0;
+  if (auto error = driver.check(driver.deviceGetCount(&count), "cuDeviceGetCount"))
+    return error;
+  if (ordinal >= count)
+    return makeError("no GPU number " + llvm::Twine(ordinal) + ": the driver finds " + llvm::Twine(count));
+  if (auto error = driver.check(driver.deviceGet(&device->device, ordinal), "cuDeviceGet"))
+    return error;
+  if (auto error =
+          driver.check(driver.devicePrimaryCtxRetain(&device->context, device->device), "cuDevicePrimaryCtxRetain"))
+    return error;
+  if (auto error = driver.check(driver.ctxSetCurrent(device->context), "cuCtxSetCurrent"))
+    return error;
+  for (void **event : {&device->begin, &device->end})
+    if (auto error = driver.check(driver.eventCreate(event, 0), "cuEventCreate"))
+      return error;
+  if (auto error = device->readProperties())
+    return error;
+  return device;
+}
+
+Device::~Device() {
+  for (void *event : {begin, end})
+    if (event)
+      functions->eventDestroy(event);
+  if (context)
+    functions->devicePrimaryCtxRelease(device);
+}
+
+llvm::Error Device::readProperties() {
+  std::array<char, 256> name = {};
+  if (auto error = functions->check(functions->deviceGetName(name.data(), name.size(), device), "cuDeviceGetName"))
+    return error;
+  size_t memory = 0;
+  if (auto error = functions->check(functions->deviceTotalMem(&memory, device), "cuDeviceTotalMem"))
+    return error;
+  int version = 0;
+  if (auto error = functions->check(functions->driverGetVersion(&version), "cuDriverGetVersion"))
+    return error;
+  std::array<int, 4> attributes = {attributeCapabilityMajor, attributeCapabilityMinor, attributeMultiprocessors,
+                                   attributeL2Bytes};
+  for (int &attribute : attributes) {
+    int value = 0;
+    if (auto error = functions->check(functions->deviceGetAttribute(&value, attribute, device), "cuDeviceGetAttribute"))
+      return error;
+    attribute = value;
+  }
+  deviceProperties.name = name.data();
+  deviceProperties.computeCapability = 10 * attributes[0] + attributes[1];
+  deviceProperties.multiprocessors = attributes[2];
+  deviceProperties.l2Bytes = attributes[3];
+  deviceProperties.memoryBytes = memory;
+  deviceProperties.driverVersion = version;
+  return llvm::Error::success();
+}
+
+llvm::Expected<Buffer> Device::allocate(uint64_t bytes) {
+  Buffer buffer;
+  if (auto error = functions->check(functions->memAlloc(&buffer.start, std::max<uint64_t>(bytes, 1)), "cuMemAlloc"))
+    return error;
+  buffer.functions = functions.get();
+  buffer.bytes = bytes;
+  return buffer;
+}
+
+llvm::Error Device::copy(uint64_t destination, uint64_t source, uint64_t bytes) {
+  return functions->check(functions->memcpyDtoDAsync(destination, source, bytes, nullptr), "cuMemcpyDtoDAsync");
+}
+
+llvm::Expected<LoadedModule> Device::load(llvm::StringRef ptx) {
+  std::string text = ptx.str();
+  std::array<char, 4096> log = {};
+  std::array<int, 2> options = {jitErrorLogBuffer, jitErrorLogBytes};
+  std::array<void *, 2> values = {log.data(), reinterpret_cast<void *>(log.size())};
+  LoadedModule module;
+  module.functions = functions.get();
+  int status = functions->moduleLoadDataEx(&module.handle, text.c_str(), 2, options.data(), values.data());
+  if (auto error = functions->check(status, "cuModuleLoadDataEx"))
+    return makeError(llvm::toString(std::move(error)) + (log[0] ? "\n" + llvm::Twine(log.data()) : llvm::Twine()));
+  return module;
+}
+
+llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launch) {
+  void *function = nullptr;
+  if (auto error = functions->check(functions->moduleGetFunction(&function, module.handle, launch.kernel.c_str()),
+                                    "cuModuleGetFunction"))
+    return makeError(llvm::toString(std::move(error)) + ": " + launch.kernel);
+  if (launch.dynamicSharedBytes > defaultSharedBytes)
+    if (auto error = functions->check(
+            functions->funcSetAttribute(function, functionMaxDynamicSharedBytes, int(launch.dynamicSharedBytes)),
+            "cuFuncSetAttribute"))
+      return error;
+  llvm::SmallVector<void *, 12> arguments;
+  for (const KernelLaunch::Argument &argument : launch.arguments)
+    arguments.push_back(const_cast<uint64_t *>(&argument.bits));
+  const auto &[gridX, gridY, gridZ] = launch.grid;
+  const auto &[blockX, blockY, blockZ] = launch.block;
+  int status = functions->launchKernel(function, gridX, gridY, gridZ, blockX, blockY, blockZ, launch.dynamicSharedBytes,
+                                       nullptr, arguments.data(), nullptr);
+  if (auto error = functions->check(status, "cuLaunchKernel"))
+    return makeError(llvm::toString(std::move(error)) + ": " + launch.kernel);
+  return llvm::Error::success();
+}
+
+llvm::Error Device::synchronize() { return functions->check(functions->ctxSynchronize(), "cuCtxSynchronize"); }
+
+llvm::Expected<double> Device::time(llvm::function_ref<llvm::Error()> work) {
+  if (auto error = functions->check(functions->eventRecord(begin, nullptr), "cuEventRecord"))
+    return error;
+  if (auto error = work())
+    return error;
+  if (auto error = functions->check(functions->eventRecord(end, nullptr), "cuEventRecord"))
+    return error;
+  if (auto error = functions->check(functions->eventSynchronize(end), "cuEventSynchronize"))
+    return error;
+  float milliseconds = 0;
+  if (auto error = functions->check(functions->eventElapsedTime(&milliseconds, begin, end), "cuEventElapsedTime"))
+    return error;
+  return milliseconds * 1e-3;
+}
