@@ -55,6 +55,8 @@ make_venv() {
   /usr/bin/python3 -m venv $VENV
   $VENV/bin/python -m pip install -q --no-deps -r tools/requirements.txt
   $VENV/bin/python -c 'import gguf, numpy, onnx, onnxruntime, pytest, tokenizers'
+  local tool
+  for tool in ptxas nvdisasm; do $VENV/lib/python3*/site-packages/nvidia/cu13/bin/$tool --version >/dev/null; done
   cp tools/requirements.txt $VENV/requirements.txt # last: says that all of it is there
 }
 
