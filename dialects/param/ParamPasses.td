@@ -42,7 +42,7 @@ def ParamMaterializePass : Pass<"param-materialize", "::mlir::ModuleOp"> {
   let description = [{
     Streams all `param.derived` into one file of raw tensors (4096-byte aligned, row-major, little-endian, 4-bit codes
     packed two to a byte, the first in the low nibble: what ONNX external data can name) and leaves `param.global`s of
-    it. A derived parameter of one value keeps its name; one of several becomes one global per value, named
+    it. A file whose name ends in `.safetensors` gets that format, which has no 4-bit elements: `q.pack` makes bytes. A derived parameter of one value keeps its name; one of several becomes one global per value, named
     `<name>.codes`, `<name>.scale`, ...
 
     Units whose rows are independent are cut into chunks of rows, so the working set stays within `max-memory` however

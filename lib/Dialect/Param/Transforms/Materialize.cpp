@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Units.h"
 #include "mlir/IR/Builders.h"
+#include "quantopt/Weights/Safetensors.h"
 #include "quantopt/Weights/StreamingExecutor.h"
 #include "quantopt/Weights/TensorFileWriter.h"
 #include "llvm/ADT/SmallString.h"
@@ -57,15 +58,55 @@ struct Stored {
 };
 } // namespace
 
-static std::vector<SmallVector<Stored>> reserveAll(ArrayRef<Unit> units, TensorFileWriter &writer) {
+/// Where a parameter of several values becomes several: "<name>.codes", ...
+static std::string nameOf(DerivedOp derived, Value value, unsigned number) {
+  std::string name = derived.getSymName().str();
+  if (derived.getYieldedTypes().size() == 1)
+    return name;
+  auto result = cast<OpResult>(value);
+  auto op = dyn_cast<WeightOpInterface>(result.getOwner());
+  bool isYieldOfOneOp = llvm::all_of(derived.getBody().front().getTerminator()->getOperands(),
+                                     [&](Value other) { return other.getDefiningOp() == result.getOwner(); });
+  return name + "." + (op && isYieldOfOneOp ? op.getResultRole(result.getResultNumber()) : std::to_string(number));
+}
+
+static std::vector<TensorEntry> makeEntries(ArrayRef<Unit> units) {
+  std::vector<TensorEntry> entries;
+  for (const Unit &unit : units)
+    for (auto [number, value] : llvm::enumerate(unit.values)) {
+      auto type = cast<RankedTensorType>(value.getType());
+      entries.push_back(
+          {nameOf(unit.derived, value, number), *getDType(type.getElementType()), llvm::to_vector<4>(type.getShape())});
+    }
+  return entries;
+}
+
+/// A writer with room for the entries, and where each of them goes.
+static llvm::Expected<std::unique_ptr<TensorFileWriter>> openOutput(ArrayRef<TensorEntry> entries, StringRef output,
+                                                                    std::vector<uint64_t> &offsets) {
+  if (path::extension(output) == ".safetensors") {
+    llvm::Expected<SafetensorsLayout> layout = layoutSafetensors(entries);
+    if (!layout)
+      return layout.takeError();
+    offsets = layout->offsets;
+    return createSafetensors(output, *layout);
+  }
+  auto writer = TensorFileWriter::create(output);
+  if (writer)
+    for (const TensorEntry &entry : entries)
+      offsets.push_back((*writer)->reserve(entry.dtype, ShapedType::getNumElements(entry.shape)));
+  return writer;
+}
+
+static std::vector<SmallVector<Stored>> makePlaces(ArrayRef<Unit> units, ArrayRef<uint64_t> offsets) {
   std::vector<SmallVector<Stored>> places;
   for (const Unit &unit : units) {
     SmallVector<Stored> &unitPlaces = places.emplace_back();
     for (Value value : unit.values) {
       auto type = cast<RankedTensorType>(value.getType());
       int64_t rows = type.getRank() ? type.getDimSize(0) : 1;
-      unitPlaces.push_back({value, writer.reserve(*getDType(type.getElementType()), type.getNumElements()),
-                            rows ? type.getNumElements() / rows : 0});
+      unitPlaces.push_back({value, offsets.front(), rows ? type.getNumElements() / rows : 0});
+      offsets = offsets.drop_front();
     }
   }
   return places;
@@ -105,18 +146,6 @@ static llvm::Error runAll(ArrayRef<Unit> units, ArrayRef<SmallVector<Stored>> pl
   return runUnits(work, streaming);
 }
 
-/// Where a parameter of several values becomes several: "<name>.codes", ...
-static std::string nameOf(DerivedOp derived, const Stored &place, unsigned number) {
-  std::string name = derived.getSymName().str();
-  if (derived.getYieldedTypes().size() == 1)
-    return name;
-  auto result = cast<OpResult>(place.value);
-  auto op = dyn_cast<WeightOpInterface>(result.getOwner());
-  bool isYieldOfOneOp = llvm::all_of(derived.getBody().front().getTerminator()->getOperands(),
-                                     [&](Value value) { return value.getDefiningOp() == result.getOwner(); });
-  return name + "." + (op && isYieldOfOneOp ? op.getResultRole(result.getResultNumber()) : std::to_string(number));
-}
-
 /// Puts globals of the written file in the place of the derived parameters.
 static void replaceByGlobals(ModuleOp module, ArrayRef<Unit> units, ArrayRef<SmallVector<Stored>> places,
                              StringRef pathOfFile) {
@@ -134,7 +163,7 @@ static void replaceByGlobals(ModuleOp module, ArrayRef<Unit> units, ArrayRef<Sma
     for (auto [number, place] : llvm::enumerate(unitPlaces)) {
       auto type = cast<RankedTensorType>(place.value.getType());
       uint64_t length = bytesInFile(*getDType(type.getElementType()), type.getNumElements());
-      globals.push_back(GlobalOp::create(builder, derived.getLoc(), nameOf(derived, place, number), type,
+      globals.push_back(GlobalOp::create(builder, derived.getLoc(), nameOf(derived, place.value, number), type,
                                          fileName.getValue(), place.offset, length));
     }
     symbols.erase(derived);
@@ -160,10 +189,11 @@ LogicalResult quantopt::param::materialize(ModuleOp module, const MaterializeOpt
   FailureOr<std::vector<Unit>> units = makeUnits(module, evaluator, options);
   if (failed(units) || failed(checkOutput(module, evaluator, options.output)))
     return failure();
-  auto writer = TensorFileWriter::create(options.output);
+  std::vector<uint64_t> offsets;
+  auto writer = openOutput(makeEntries(*units), options.output, offsets);
   if (!writer)
     return emitError(module.getLoc(), llvm::toString(writer.takeError()));
-  std::vector<SmallVector<Stored>> places = reserveAll(*units, **writer);
+  std::vector<SmallVector<Stored>> places = makePlaces(*units, offsets);
   // Transforms are attributes, and a context without threads has no locks around them.
   unsigned threads = module.getContext()->isMultithreadingEnabled() ? options.threads : 1;
   if (llvm::Error error = runAll(*units, places, evaluator, **writer, options, threads))

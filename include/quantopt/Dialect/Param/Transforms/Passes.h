@@ -21,7 +21,7 @@ namespace quantopt {
 namespace param {
 
 struct MaterializeOptions {
-  /// The file to write; not one that the module reads.
+  /// The file to write; not one that the module reads. A name ending in ".safetensors" means that format.
   std::string output;
   /// 0: one per core.
   unsigned threads = 0;
