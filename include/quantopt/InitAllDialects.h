@@ -14,13 +14,14 @@
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Rot/IR/Rot.h"
+#include "quantopt/Dialect/Tile/IR/Tile.h"
 
 namespace quantopt {
 
 /// Registers the project's dialects, those of MLIR that they stand beside, and the interfaces attached from outside.
 inline void registerAllDialects(mlir::DialectRegistry &registry) {
   registry.insert<mlir::func::FuncDialect, llm::LlmDialect, onnx::OnnxDialect, param::ParamDialect, q::QDialect,
-                  rot::RotDialect>();
+                  rot::RotDialect, tile::TileDialect>();
   mlir::func::registerInlinerExtension(registry);
   param::registerRotConvertExternalModel(registry);
 }

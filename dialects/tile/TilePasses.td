@@ -1,0 +1,46 @@
+//===- TilePasses.td - from layers to kernels ------------------------------*- tablegen -*-===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef TILE_PASSES
+#define TILE_PASSES
+include "PassOptions.td"
+
+def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
+  let summary = "Choose a kernel and its configuration for every op that has one";
+  let description = [{
+    Quantized linears and what stands around them become ops of the `tile` dialect; `q.pack` puts their weights in the
+    order that the kernel reads. Configurations come from a checked-in table by architecture, op and shape; an attribute
+    `tile.config` on an op overrides it. Ops that have no kernel stay.
+
+    Example:
+    ```mlir
+    %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64}
+      : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<1536x576xi4>, tensor<1536x1xf32>) -> tensor<?x1536xf32>
+    // becomes
+    %p, %ps = q.pack %w, %ws {layout = "m16n8k64.s4", group_size = 0 : i64}
+      : (tensor<1536x576xi4>, tensor<1536x1xf32>) -> (tensor<442368xui8>, tensor<1536xf32>)
+    %y = tile.gemm_w4a4 %x, %xs, %p, %ps {config = #tile.gemm<arch = sm_80, ...>}
+      : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<442368xui8>, tensor<1536xf32>) -> tensor<?x1536xf32>
+    ```
+  }];
+  let options = [
+    DefaultOption<"arch", "arch", "std::string", [{"sm_80"}], "Architecture: sm_75, sm_80, sm_86, sm_87, sm_89, sm_90a, "
+                  "sm_100a or sm_120a">,
+    DefaultOption<"report", "report", "bool", "false", "Remark what was chosen for each op, and why">];
+  let dependentDialects = ["::quantopt::tile::TileDialect", "::quantopt::q::QDialect"];
+}
+
+def TileLowerPass : Pass<"tile-lower", "::mlir::ModuleOp"> {
+  let summary = "Build the kernel of every tile op";
+  let description = [{
+    Makes one `gpu.func` per distinct kernel name in `gpu.module @kernels` and records `kernel = @kernels::@name` on the
+    ops. Arguments are the operands in order (absent ones left out), the results, and the number of rows; pointers are
+    global and aligned to 16 bytes.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+#endif

@@ -1,0 +1,28 @@
+//===- Detail.h - what the files of the tile dialect share ---------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_LIB_DIALECT_TILE_IR_DETAIL_H
+#define QUANTOPT_LIB_DIALECT_TILE_IR_DETAIL_H
+
+#include "quantopt/Dialect/Tile/IR/Tile.h"
+
+namespace quantopt::tile {
+
+// The methods of all gemm ops.
+llvm::SmallVector<rot::BasisTie> getGemmBasisTies(mlir::Operation *op);
+std::string getGemmKernelName(mlir::Operation *op);
+Launch getGemmLaunch(mlir::Operation *op);
+Cost getGemmCost(mlir::Operation *op, int64_t rows);
+mlir::LogicalResult verifyGemm(mlir::Operation *op);
+
+/// Bytes of a number of elements in memory, 4-bit ones two to a byte.
+int64_t getBytes(int64_t count, mlir::Type element);
+/// Columns of a row of codes or floats in memory: codes are filled to a multiple of 64.
+int64_t getStoredColumns(mlir::RankedTensorType type);
+
+} // namespace quantopt::tile
+
+#endif // QUANTOPT_LIB_DIALECT_TILE_IR_DETAIL_H
