@@ -7,13 +7,13 @@
 #include "quantopt/Target/Onnx/Emission.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Pass/PassManager.h"
 #include "quantopt/Conversion/LlmToOnnx/LlmToOnnx.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
-#include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Onnx/Export.h"
 #include "quantopt/Onnx/Import.h"
+#include "quantopt/Target/Common/Companions.h"
+#include "quantopt/Target/Common/WeightFile.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
@@ -22,9 +22,7 @@ using namespace quantopt;
 namespace path = llvm::sys::path;
 
 /// Weights of fewer bytes go into the model itself.
-static constexpr int64_t inlineLimit = 1024;
-/// What a copied parameter is called until the original is gone.
-static constexpr StringLiteral copySuffix = ".stored";
+static constexpr uint64_t inlineLimit = 1024;
 
 /// Whether the module is what an importer made, with nodes changed at most.
 static bool isPlainOnnx(ModuleOp module) {
@@ -42,40 +40,6 @@ static bool isPlainOnnx(ModuleOp module) {
 // Weights
 //===----------------------------------------------------------------------------===//
 
-/// Makes a param.derived of every stored weight that the model reads, so that all of them end in one file.
-static void copyStoredWeights(ModuleOp module) {
-  SymbolTable symbols(module);
-  llvm::DenseMap<Operation *, StringAttr> copies;
-  module.walk([&](param::LoadOp load) {
-    if (!isa<func::FuncOp>(load->getParentOp()))
-      return;
-    auto global = symbols.lookup<param::GlobalOp>(load.getParam());
-    if (!global || global.getLength() < inlineLimit)
-      return;
-    StringAttr &copy = copies[global];
-    if (!copy) {
-      OpBuilder builder(load->getParentOp());
-      auto derived = param::DerivedOp::create(builder, global.getLoc(), (global.getSymName() + copySuffix).str());
-      builder.createBlock(&derived.getBody());
-      auto stored = param::LoadOp::create(builder, global.getLoc(), load.getResultTypes(), load.getParamAttr());
-      param::YieldOp::create(builder, global.getLoc(), stored.getResults());
-      copy = symbols.insert(derived);
-    }
-    load.setParamAttr(FlatSymbolRefAttr::get(copy));
-  });
-}
-
-/// Gives copied weights the names of the originals, which are gone.
-static void restoreNames(ModuleOp module) {
-  SymbolTable symbols(module);
-  for (auto global : llvm::make_early_inc_range(module.getOps<param::GlobalOp>())) {
-    StringRef name = global.getSymName();
-    if (!name.consume_back(copySuffix) || symbols.lookup(name))
-      continue;
-    (void)symbols.rename(global, name);
-  }
-}
-
 /// Removes bases from the types of weights, which ONNX does not have.
 static void stripBases(ModuleOp module) {
   auto plain = [](Type type) -> Type {
@@ -90,26 +54,16 @@ static void stripBases(ModuleOp module) {
   });
 }
 
-static LogicalResult runPass(ModuleOp module, std::unique_ptr<Pass> pass) {
-  PassManager manager(module.getContext());
-  manager.addPass(std::move(pass));
-  return manager.run(module);
-}
-
 /// Computes all weights into `dataPath`.
 static LogicalResult computeWeights(ModuleOp module, const EmissionOptions &options, StringRef dataPath) {
-  if (failed(runPass(module, createParamHoistPass())))
+  WeightFileOptions file;
+  file.output = dataPath.str();
+  file.threads = options.threads;
+  file.maxMemory = options.maxMemory;
+  file.printPlan = options.printPlan;
+  file.smallestCopied = inlineLimit;
+  if (failed(writeWeightFile(module, file)))
     return failure();
-  copyStoredWeights(module);
-  param::MaterializeOptions materialize;
-  materialize.output = dataPath.str();
-  materialize.threads = options.threads;
-  materialize.maxMemory = options.maxMemory;
-  if (options.printPlan)
-    llvm::errs() << param::planModule(module, materialize);
-  if (failed(param::materialize(module, materialize)) || failed(runPass(module, createParamDcePass())))
-    return failure();
-  restoreNames(module);
   stripBases(module);
   SmallString<256> absolute(dataPath);
   if (std::error_code error = llvm::sys::fs::make_absolute(absolute))
@@ -136,26 +90,6 @@ static void setProducer(ModuleOp module) {
   module->removeAttr(onnx::OnnxDialect::sourceAttrName);
 }
 
-/// Copies what generation needs beside the weights, where the source model has it.
-static LogicalResult copyCompanions(ModuleOp module, StringRef output) {
-  auto model = module->getAttrOfType<DictionaryAttr>(onnx::OnnxDialect::sourceAttrName);
-  auto source = model ? model.getAs<StringAttr>("path") : StringAttr();
-  if (!source)
-    return success();
-  std::string sourcePath = resolvePath(module, source.getValue());
-  SmallString<256> from(path::parent_path(sourcePath)), to(path::parent_path(output));
-  for (StringRef name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"}) {
-    SmallString<256> original(from), target(to);
-    path::append(original, name);
-    path::append(target, name);
-    if (!llvm::sys::fs::exists(original) || llvm::sys::fs::equivalent(original, target))
-      continue;
-    if (std::error_code error = llvm::sys::fs::copy_file(original, target))
-      return module.emitError() << "cannot copy '" << original << "' to '" << target << "': " << error.message();
-  }
-  return success();
-}
-
 LogicalResult quantopt::emitOnnx(ModuleOp module, const EmissionOptions &options) {
   if (options.output.empty())
     return module.emitError() << "emit-onnx needs the file to write: --emit-onnx=output=model.onnx";
@@ -170,7 +104,8 @@ LogicalResult quantopt::emitOnnx(ModuleOp module, const EmissionOptions &options
   if (failed(computeWeights(*copy, options, dataPath)))
     return failure();
   setProducer(*copy);
-  if (succeeded(exportOnnx(*copy, options.output)) && succeeded(copyCompanions(module, options.output)))
+  if (succeeded(exportOnnx(*copy, options.output)) &&
+      succeeded(copyCompanions(module, path::parent_path(options.output))))
     return success();
   llvm::sys::fs::remove(dataPath);
   return failure();
