@@ -1,0 +1,171 @@
+//===- Translate.cpp - GPU kernels as PTX text ----------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "quantopt/Target/PTX/Translate.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVM.h"
+#include "mlir/Conversion/GPUToNVVM/GPUToNVVMPass.h"
+#include "mlir/Conversion/NVVMToLLVM/NVVMToLLVM.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
+#include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/ExecutionEngine/OptUtils.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/GPU/GPUToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "mlir/Transforms/Passes.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+void quantopt::registerPtxTranslation(DialectRegistry &registry) {
+  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, gpu::GPUDialect, LLVM::LLVMDialect, NVVM::NVVMDialect,
+                  scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+  arith::registerConvertArithToLLVMInterface(registry);
+  cf::registerConvertControlFlowToLLVMInterface(registry);
+  NVVM::registerConvertGpuToNVVMInterface(registry);
+  registerConvertNVVMToLLVMInterface(registry);
+  ub::registerConvertUBToLLVMInterface(registry);
+  vector::registerConvertVectorToLLVMInterface(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerGPUDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  registerNVVMDialectTranslation(registry);
+}
+
+namespace {
+/// An architecture and the PTX version that its text is written in.
+struct PtxTarget {
+  llvm::StringLiteral chip;
+  llvm::StringLiteral features;
+};
+} // namespace
+
+/// PTX 8.0 is what a CUDA 12.0 driver reads; newer architectures take the first version that has them (and, from sm_90a
+/// on, the forms of TMA that address one CTA, which came with 8.6).
+static constexpr PtxTarget targets[] = {
+    {"sm_75", "+ptx80"},   {"sm_80", "+ptx80"},  {"sm_86", "+ptx80"},   {"sm_87", "+ptx80"},   {"sm_89", "+ptx80"},
+    {"sm_90", "+ptx80"},   {"sm_90a", "+ptx86"}, {"sm_100", "+ptx86"},  {"sm_100a", "+ptx86"}, {"sm_103a", "+ptx88"},
+    {"sm_110a", "+ptx90"}, {"sm_120", "+ptx87"}, {"sm_120a", "+ptx87"},
+};
+
+/// The target machine for `arch`, with floating-point operations kept apart: a product and a sum become one fused
+/// operation only where a kernel says so, on every machine alike.
+static FailureOr<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(Operation *op, StringRef arch) {
+  const PtxTarget *target = llvm::find_if(targets, [&](const PtxTarget &t) { return t.chip == arch; });
+  if (target == std::end(targets))
+    return op->emitError() << "no PTX for the architecture '" << arch << "'; known ones are "
+                           << llvm::join(llvm::map_range(targets, [](const PtxTarget &t) { return t.chip.str(); }),
+                                         ", ");
+  static const bool initialized = [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+    return true;
+  }();
+  (void)initialized;
+  llvm::Triple triple("nvptx64-nvidia-cuda");
+  std::string message;
+  const llvm::Target *backend = llvm::TargetRegistry::lookupTarget(triple, message);
+  if (!backend)
+    return op->emitError() << "this LLVM has no NVPTX back end: " << message;
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  return std::unique_ptr<llvm::TargetMachine>(backend->createTargetMachine(
+      triple, target->chip, target->features, options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+}
+
+/// Lowers the kernels in `module` to the LLVM and NVVM dialects, in place. The order matters: structured control flow
+/// has to be gone before gpu ops are converted, because that conversion lowers branches too.
+static LogicalResult lowerToLlvmDialect(ModuleOp module) {
+  PassManager passes(module.getContext(), ModuleOp::getOperationName());
+  OpPassManager &kernels = passes.nest<gpu::GPUModuleOp>();
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createLoopInvariantCodeMotionPass());
+  kernels.addPass(createSCFToControlFlowPass());
+  kernels.addPass(createConvertGpuOpsToNVVMOps());
+  kernels.addPass(createConvertVectorToLLVMPass());
+  kernels.addPass(createArithToLLVMConversionPass());
+  kernels.addPass(createUBToLLVMConversionPass());
+  kernels.addPass(createConvertNVVMToLLVMPass());
+  kernels.addPass(createCanonicalizerPass());
+  kernels.addPass(createCSEPass());
+  kernels.addPass(createReconcileUnrealizedCastsPass());
+  return passes.run(module);
+}
+
+/// Fails where `module` calls a function that it does not define: nothing would link it.
+static LogicalResult checkNoExternalCalls(Operation *op, const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic() && !function.use_empty())
+      return op->emitError() << "kernel calls '" << function.getName()
+                             << "', which is no instruction: use the operations of KernelBuilder";
+  return success();
+}
+
+FailureOr<std::string> quantopt::translateToPtx(gpu::GPUModuleOp kernels, StringRef arch) {
+  FailureOr<std::unique_ptr<llvm::TargetMachine>> machine = makeTargetMachine(kernels, arch);
+  if (failed(machine))
+    return failure();
+  // In a module of its own: the conversions read the data layout of the module around the kernels.
+  OwningOpRef<ModuleOp> wrapper(ModuleOp::create(kernels.getLoc()));
+  gpu::GPUModuleOp lowered = kernels.clone();
+  wrapper->push_back(lowered);
+  if (failed(lowerToLlvmDialect(*wrapper)))
+    return failure();
+
+  llvm::LLVMContext context;
+  std::string errors;
+  context.setDiagnosticHandlerCallBack(
+      [](const llvm::DiagnosticInfo *info, void *text) {
+        if (info->getSeverity() != llvm::DS_Error)
+          return;
+        llvm::raw_string_ostream stream(*static_cast<std::string *>(text));
+        llvm::DiagnosticPrinterRawOStream printer(stream);
+        info->print(printer);
+      },
+      &errors);
+  std::unique_ptr<llvm::Module> module = translateModuleToLLVMIR(lowered, context, kernels.getName());
+  if (!module)
+    return kernels.emitError("kernels do not translate to LLVM IR");
+  module->setTargetTriple((*machine)->getTargetTriple());
+  module->setDataLayout((*machine)->createDataLayout());
+  if (llvm::Error error = makeOptimizingTransformer(/*optLevel=*/3, /*sizeLevel=*/0, machine->get())(module.get()))
+    return kernels.emitError() << "optimizing kernels: " << llvm::toString(std::move(error));
+  if (failed(checkNoExternalCalls(kernels, *module)))
+    return failure();
+
+  llvm::SmallString<0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager codegen;
+  if ((*machine)->addPassesToEmitFile(codegen, stream, nullptr, llvm::CodeGenFileType::AssemblyFile))
+    return kernels.emitError("the NVPTX back end does not write text");
+  codegen.run(*module);
+  if (!errors.empty())
+    return kernels.emitError() << "generating PTX: " << errors;
+  return text.str().str();
+}
