@@ -91,7 +91,9 @@ def Q_PackOp : Q_Op<"pack", [
     |---|---|---|
     | `in_out` (MatMul of ONNX) | codes [in, out] | [out] of one group, [groups, out] of several |
     | `matmul_nbits` (com.microsoft::MatMulNBits) | bytes [out, blocks, block bytes] | the same |
+    | `m16n8k64.s4`, ... (fragment orders, numerics::Layout) | bytes [blocks of 16 rows, block bytes] | [blocks, 16] of one group, [blocks, 16, groups] of several |
 
+    Fragment orders are those in which tensor cores take a weight; rows and columns are filled with codes and scales of 0.
     A block of `matmul_nbits` has as many codes as share a scale, `group_size`; the first lies in the low bits, code c is
     stored as c + 2^(bits-1), and the last block is filled with codes of 0.
 

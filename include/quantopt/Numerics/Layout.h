@@ -49,7 +49,8 @@ public:
   /// Rows and columns of a block: 512 bytes.
   static constexpr int64_t blockRows = 16;
   int64_t getBlockColumns() const { return order == Order::S8 ? 32 : 64; }
-  static int64_t getPaddedRows(int64_t rows) { return (rows + blockRows - 1) / blockRows * blockRows; }
+  static int64_t getRowBlocks(int64_t rows) { return (rows + blockRows - 1) / blockRows; }
+  static int64_t getPaddedRows(int64_t rows) { return getRowBlocks(rows) * blockRows; }
   static int64_t getPaddedColumns(int64_t columns) { return (columns + 63) / 64 * 64; }
   int64_t getByteSize(int64_t rows, int64_t columns) const {
     return getPaddedRows(rows) * getPaddedColumns(columns) * getBits() / 8;

@@ -135,7 +135,7 @@ func.func @lost_basis(%x: tensor<?x8xf32, #H>) {
 // -----
 // C5: q.pack.
 func.func @pack_layout(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
-  // expected-error@+1 {{expected layout "in_out" or "matmul_nbits", got "upside_down"}}
+  // expected-error@+1 {{expected layout "in_out", "matmul_nbits" or a fragment order such as "m16n8k64.s4", got "upside_down"}}
   %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "upside_down"} : (tensor<4x8xi4>, tensor<4x1xf32>) -> (tensor<8x4xi4>, tensor<4xf32>)
   return
 }
@@ -151,5 +151,27 @@ func.func @pack_shape(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
 func.func @pack_odd(%codes: tensor<4x9xi4>, %scale: tensor<4x3xf32>) {
   // expected-error@+1 {{expected groups of an even size, got 3}}
   %p, %ps = q.pack %codes, %scale {group_size = 3 : i64, layout = "matmul_nbits"} : (tensor<4x9xi4>, tensor<4x3xf32>) -> (tensor<4x3x2xui8>, tensor<4x3xf32>)
+  return
+}
+
+// -----
+// C6: fragment orders.
+func.func @pack_bits(%codes: tensor<4x8xi8>, %scale: tensor<4x1xf32>) {
+  // expected-error@+1 {{expected codes of 4 bits, and a permutation of 8 columns if any, for layout "m16n8k64.s4"}}
+  %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "m16n8k64.s4"} : (tensor<4x8xi8>, tensor<4x1xf32>) -> (tensor<1x512xui8>, tensor<1x16xf32>)
+  return
+}
+
+// -----
+func.func @pack_permutation(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
+  // expected-error@+1 {{and a permutation of 8 columns if any, for layout "m16n8k64.s4:3x4"}}
+  %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "m16n8k64.s4:3x4"} : (tensor<4x8xi4>, tensor<4x1xf32>) -> (tensor<1x512xui8>, tensor<1x16xf32>)
+  return
+}
+
+// -----
+func.func @pack_blocks(%codes: tensor<20x70xi4>, %scale: tensor<20x1xf32>) {
+  // expected-error@+1 {{expected 'tensor<2x1024xui8>' and its scales, got 'tensor<2048xui8>' and 'tensor<2x16xf32>'}}
+  %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "m16n8k64.s4"} : (tensor<20x70xi4>, tensor<20x1xf32>) -> (tensor<2048xui8>, tensor<2x16xf32>)
   return
 }

@@ -30,3 +30,13 @@ func.func @pack(%codes: tensor<4x8xi4>, %scale: tensor<4x2xf32>, %one: tensor<4x
   %n, %ns = q.pack %codes, %scale {group_size = 4 : i64, layout = "matmul_nbits"} : (tensor<4x8xi4>, tensor<4x2xf32>) -> (tensor<4x2x2xui8>, tensor<4x2xf32>)
   return %p, %ps, %n, %ns : tensor<8x4xi4>, tensor<4xf32>, tensor<4x2x2xui8>, tensor<4x2xf32>
 }
+
+// Blocks of 16 rows, filled.
+// CHECK-LABEL: @fragments
+func.func @fragments(%codes: tensor<20x72xi4>, %one: tensor<20x1xf32>, %three: tensor<20x3xf32>) {
+  // CHECK: q.pack {{.*}} layout = "m16n8k64.s4:8x9"} : {{.*}} -> (tensor<2x1024xui8>, tensor<2x16xf32>)
+  %p, %ps = q.pack %codes, %one {group_size = 0 : i64, layout = "m16n8k64.s4:8x9"} : (tensor<20x72xi4>, tensor<20x1xf32>) -> (tensor<2x1024xui8>, tensor<2x16xf32>)
+  // CHECK: q.pack {{.*}} layout = "m16n8k16.f16x4"} : {{.*}} -> (tensor<2x1024xui8>, tensor<2x16x3xf32>)
+  %q, %qs = q.pack %codes, %three {group_size = 24 : i64, layout = "m16n8k16.f16x4"} : (tensor<20x72xi4>, tensor<20x3xf32>) -> (tensor<2x1024xui8>, tensor<2x16x3xf32>)
+  return
+}

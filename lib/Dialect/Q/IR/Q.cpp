@@ -10,6 +10,7 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Support/Inliner.h"
 #include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Numerics/Layout.h"
 #include "quantopt/Numerics/WeightLayout.h"
 #include <cmath>
 
@@ -181,9 +182,19 @@ LogicalResult PackOp::verify() {
     shape = {out, groups, int64_t(getGroupSize()) * integer.getWidth() / 8};
     scaleShape = {out, groups};
     element = IntegerType::get(getContext(), 8, IntegerType::Unsigned);
+  } else if (std::optional<numerics::Layout> layout = numerics::Layout::parse(getLayout())) {
+    if (integer.getWidth() != layout->getBits() || !layout->fits(in)) // C6
+      return emitOpError() << "expected codes of " << layout->getBits() << " bits, and a permutation of " << in
+                           << " columns if any, for layout " << getLayoutAttr();
+    int64_t blocks = layout->getRowBlocks(out);
+    shape = {blocks, layout->getByteSize(out, in) / blocks};
+    scaleShape = {blocks, numerics::Layout::blockRows};
+    if (groups > 1)
+      scaleShape.push_back(groups);
+    element = IntegerType::get(getContext(), 8, IntegerType::Unsigned);
   } else {
-    return emitOpError() << "expected layout \"" << numerics::inOutLayout << "\" or \"" << numerics::matMulNBitsLayout
-                         << "\", got " << getLayoutAttr(); // C5
+    return emitOpError() << "expected layout \"" << numerics::inOutLayout << "\", \"" << numerics::matMulNBitsLayout
+                         << "\" or a fragment order such as \"m16n8k64.s4\", got " << getLayoutAttr(); // C5
   }
   auto expected = RankedTensorType::get(shape, element);
   if (packed.getShape() != expected.getShape() || packed.getElementType() != element ||
@@ -273,7 +284,8 @@ llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> oper
   return SmallVector<Tensor>{result};
 }
 
-/// matmul_nbits packs row by row; rows of in_out are columns of what is quantized, and so need all of it.
+/// matmul_nbits packs row by row, fragment orders block by block; rows of in_out are columns of what is quantized, and
+/// so need all of it.
 SmallVector<TensorSlice> PackOp::getOperandSlices(TensorSlice &result) {
   ArrayRef<int64_t> codes = getCodes().getType().getShape(), scale = getScale().getType().getShape();
   ArrayRef<int64_t> packed = getPacked().getType().getShape();
@@ -283,7 +295,26 @@ SmallVector<TensorSlice> PackOp::getOperandSlices(TensorSlice &result) {
   }
   int64_t begin = result.offsets[0], count = result.sizes[0];
   result = TensorSlice::rows(packed, begin, count);
+  if (numerics::Layout::parse(getLayout())) { // rows of what is packed are blocks of 16 rows of codes
+    begin *= numerics::Layout::blockRows;
+    count = std::min(count * numerics::Layout::blockRows, codes[0] - begin);
+  }
   return {TensorSlice::rows(codes, begin, count), TensorSlice::rows(scale, begin, count)};
+}
+
+/// Blocks of rows in fragment order, and scales filled with zeros to whole blocks.
+static SmallVector<Tensor> packFragments(const numerics::Layout &layout, const Tensor &codes, const Tensor &scale,
+                                         ArrayRef<int64_t> packedShape, ArrayRef<int64_t> packedScaleShape) {
+  int64_t rows = codes.dim(0);
+  Tensor packed(DType::U8, packedShape);
+  layout.pack(codes.data<int8_t>().data(), rows, codes.dim(1), packed.mutableData<uint8_t>().data());
+  SmallVector<int64_t> scaleShape(packedScaleShape);
+  scaleShape[0] = packedShape[0];
+  Tensor packedScale(DType::F64, scaleShape);
+  MutableArrayRef<double> out = packedScale.mutableData<double>();
+  llvm::fill(out, 0);
+  llvm::copy(scale.data<double>(), out.begin());
+  return {packed, packedScale};
 }
 
 llvm::Expected<SmallVector<Tensor>> PackOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
@@ -297,6 +328,8 @@ llvm::Expected<SmallVector<Tensor>> PackOp::evaluate(ArrayRef<Tensor> operands, 
                               packed.mutableData<uint8_t>().data());
     return SmallVector<Tensor>{packed, scale};
   }
+  if (std::optional<numerics::Layout> layout = numerics::Layout::parse(getLayout()))
+    return packFragments(*layout, codes, scale, slice.sizes, getPackedScale().getType().getShape());
   Tensor packed(codes.dtype(), {columns, rows}), packedScale(scale.dtype(), getPackedScale().getType().getShape());
   numerics::transpose(codes.data<int8_t>().data(), rows, columns, packed.mutableData<int8_t>().data());
   numerics::transpose(scale.data<double>().data(), rows, scale.dim(1), packedScale.mutableData<double>().data());
