@@ -96,8 +96,6 @@ Value KernelBuilder::add(Operand x, Operand y) { return arithmetic<arith::AddIOp
 Value KernelBuilder::sub(Operand x, Operand y) { return arithmetic<arith::SubIOp, arith::SubFOp>(x, y); }
 Value KernelBuilder::mul(Operand x, Operand y) { return arithmetic<arith::MulIOp, arith::MulFOp>(x, y); }
 Value KernelBuilder::div(Operand x, Operand y) { return arithmetic<arith::DivSIOp, arith::DivFOp>(x, y); }
-Value KernelBuilder::min(Operand x, Operand y) { return arithmetic<arith::MinSIOp, arith::MinNumFOp>(x, y); }
-Value KernelBuilder::max(Operand x, Operand y) { return arithmetic<arith::MaxSIOp, arith::MaxNumFOp>(x, y); }
 
 /// An intrinsic of LLVM on floats. Called by name: the ops for them are illegal while gpu ops are converted, and those
 /// of the math dialect become calls of a device library.
@@ -116,6 +114,18 @@ Value KernelBuilder::fma(Operand x, Operand y, Operand z) {
   auto [left, right] = unify(x, y);
   Value addend = materialize(z, left.getType());
   return floatIntrinsic("llvm.fma." + overload(left.getType()), {left, right, addend});
+}
+Value KernelBuilder::min(Operand x, Operand y) {
+  auto [left, right] = unify(x, y);
+  if (isa<FloatType>(getElementTypeOrSelf(left)))
+    return floatIntrinsic("llvm.minnum." + overload(left.getType()), {left, right});
+  return b.createOrFold<arith::MinSIOp>(loc, left, right);
+}
+Value KernelBuilder::max(Operand x, Operand y) {
+  auto [left, right] = unify(x, y);
+  if (isa<FloatType>(getElementTypeOrSelf(left)))
+    return floatIntrinsic("llvm.maxnum." + overload(left.getType()), {left, right});
+  return b.createOrFold<arith::MaxSIOp>(loc, left, right);
 }
 Value KernelBuilder::abs(Operand x) {
   if (isa<FloatType>(getElementTypeOrSelf(x.value)))
