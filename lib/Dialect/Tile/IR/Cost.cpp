@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Detail.h"
 #include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/xxhash.h"
@@ -131,9 +132,10 @@ static Cost getRowsCost(Operation *op, int64_t rows) {
   return cost;
 }
 
-/// Transforms exchange a row through shared memory, as f32.
-static int64_t getTransformBytes(Value row, std::optional<Attribute> transform) {
-  return transform ? 4 * lastSize(row) : 0;
+/// Of a kernel that keeps whole rows in registers.
+static Launch getWholeRowsLaunch(Operation *op) {
+  RowPlan plan = llvm::cantFail(getRowPlan(op), "verified with the op");
+  return {plan.getThreads(), plan.sharedBytes, 1, plan.rowsPerBlock};
 }
 
 static std::string nameRows(Operation *op, Value row, RowsAttr config) {
@@ -189,9 +191,9 @@ std::string TopKOp::getKernelName() {
   return nameRows(*this, getInput(), getConfig()) + "_k" + std::to_string(lastSize(getValues()));
 }
 
-Launch NormQuantOp::getLaunch() { return getRowsLaunch(getConfig(), getTransformBytes(getInput(), getHadamard())); }
-Launch SwigluQuantOp::getLaunch() { return getRowsLaunch(getConfig(), getTransformBytes(getGate(), getHadamard())); }
-Launch NormOp::getLaunch() { return getRowsLaunch(getConfig(), 0); }
+Launch NormQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
+Launch SwigluQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
+Launch NormOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch EmbeddingOp::getLaunch() { return {getConfig().getThreads(), 0, 1, getConfig().getRows()}; }
 Launch ArgMaxOp::getLaunch() { return getRowsLaunch(getConfig(), 0); }
 /// Every thread of a row keeps its k largest in shared memory: value and index.

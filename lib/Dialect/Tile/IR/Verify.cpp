@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Detail.h"
 #include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -22,16 +23,24 @@ LogicalResult GemmAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arc
 }
 
 LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arch arch, int64_t threads, int64_t rows) {
-  if (threads < 32 || threads > 1024 || rows < 1 || threads % (32 * rows)) // C2
-    return emitError() << "expected whole warps for each of " << rows << " rows and at most 1024 threads, got "
+  if (threads < 32 || threads > 1024 || threads % 32 || rows < 1 || threads % rows) // C2
+    return emitError() << "expected equal shares of whole warps for " << rows << " rows and at most 1024 threads, got "
                        << threads;
   return success();
 }
 
 LogicalResult quantopt::tile::verifyGemm(Operation *op) { return success(); }
-LogicalResult NormQuantOp::verify() { return success(); }
-LogicalResult SwigluQuantOp::verify() { return success(); }
-LogicalResult NormOp::verify() { return success(); }
+
+/// Threads, registers and shared memory suffice for whole rows.
+static LogicalResult verifyRowPlan(Operation *op) {
+  llvm::Expected<RowPlan> plan = getRowPlan(op);
+  if (!plan)
+    return op->emitOpError() << llvm::toString(plan.takeError());
+  return success();
+}
+LogicalResult NormQuantOp::verify() { return verifyRowPlan(*this); }
+LogicalResult SwigluQuantOp::verify() { return verifyRowPlan(*this); }
+LogicalResult NormOp::verify() { return verifyRowPlan(*this); }
 LogicalResult EmbeddingOp::verify() { return success(); }
 LogicalResult ArgMaxOp::verify() { return success(); }
 LogicalResult TopKOp::verify() { return success(); }

@@ -1,0 +1,70 @@
+//===- RowPlan.h - how threads share the rows of a kernel -----------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_DIALECT_TILE_IR_ROWPLAN_H
+#define QUANTOPT_DIALECT_TILE_IR_ROWPLAN_H
+
+#include "mlir/IR/Operation.h"
+#include "llvm/Support/Error.h"
+
+namespace quantopt::tile {
+
+/// A transform of rows of blocks·a·b elements: I_blocks ⊗ (diag(signs(seed))·H_{a·b}), H as numerics::HadamardStructure
+/// defines it. A row without a transform has a = b = 0.
+struct RowTransform {
+  int64_t blocks = 1, a = 0, b = 0;
+  bool isHartley = false;
+  uint64_t seed = 0;
+  explicit operator bool() const { return b; }
+};
+
+/// Where a kernel that works on whole rows keeps their elements. A row belongs to `threadsPerRow` threads. Its elements
+/// are taken as vectors of `width` neighbours; vector q = c·threadsPerRow + t lies in the registers of thread t, before
+/// and after every step, so that memory is accessed in full segments. Axes of a transform that reach across warps, or
+/// whose factor is dense, are exchanged through shared memory, `planes` elements of every vector at a time: element v
+/// of vector q of a piece is the word v·planeWords + q of the row's share.
+struct RowPlan {
+  int64_t columns = 0;
+  /// Columns that the vectors cover at least: with codes, `columns` rounded up to 64.
+  int64_t paddedColumns = 0;
+  int64_t threadsPerRow = 0, rowsPerBlock = 0;
+  int64_t width = 0;
+  /// Vectors of a thread; those at `columns` and beyond are zero.
+  int64_t vectors = 0;
+  RowTransform transform;
+  /// Butterfly levels of b by where the partners lie: in a vector, in lanes of a warp, in warps, in vectors of a
+  /// thread.
+  int64_t elementLevels = 0, laneLevels = 0, warpLevels = 0, vectorLevels = 0;
+  /// Elements of every vector that are exchanged at once; 0: no exchange.
+  int64_t planes = 0;
+  int64_t planeWords = 0;
+  /// Words between the shares of rows, from the beginning of shared memory.
+  int64_t rowWords = 0;
+  /// Offsets of the partial sums of warps and of Hartley's factors behind those shares, and the end, in bytes.
+  int64_t reductionOffset = 0, factorOffset = 0, sharedBytes = 0;
+
+  int64_t getVectorsOfRow() const { return columns / width; }
+  int64_t getWarpsPerRow() const { return threadsPerRow > 32 ? threadsPerRow / 32 : 1; }
+  int64_t getThreads() const { return threadsPerRow * rowsPerBlock; }
+
+  /// The plan of rows of `columns` elements for blocks of `threads` threads that work on `rows` rows at a time. Fails,
+  /// saying what to change, where threads per row are not a power of two from 8 to 1024, where a thread would hold more
+  /// than 64 elements, or where `sharedLimit` bytes do not suffice. `withCodes`: the row is written as padded codes.
+  static llvm::Expected<RowPlan> make(int64_t columns, RowTransform transform, bool withCodes, int64_t threads,
+                                      int64_t rows, int64_t sharedLimit);
+};
+
+/// The transform of rows of `columns` elements that an attribute stands for: #rot.hadamard<n>, or #rot.kron<k,
+/// #rot.hadamard<n>> for one per block of n elements. Fails for other attributes and as numerics::hadamardStructure
+/// does.
+llvm::Expected<RowTransform> makeRowTransform(mlir::Attribute attribute, int64_t columns);
+
+/// The plan of a norm_quant, swiglu_quant or norm op.
+llvm::Expected<RowPlan> getRowPlan(mlir::Operation *op);
+
+} // namespace quantopt::tile
+
+#endif // QUANTOPT_DIALECT_TILE_IR_ROWPLAN_H

@@ -1,0 +1,40 @@
+//===- NormQuant.cpp - residual, RMS norm, Hadamard transform, quantization -----------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "HadamardKernel.h"
+#include "RowKernels.h"
+#include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+/// A row is read once, kept in registers, and written as codes: 2 + 1/2 bytes per element for f16 in and 4-bit codes
+/// out. The transform is linear, so the norm's factor waits until codes are made, and there it is part of the
+/// multiplier.
+void quantopt::buildNormQuant(gpu::GPUModuleOp module, tile::NormQuantOp op) {
+  tile::RowPlan plan = llvm::cantFail(tile::getRowPlan(op));
+  unsigned pointers = op->getNumOperands() + op->getNumResults(), result = op->getNumOperands();
+  KernelBuilder k(module, op.getLoc(), {op.getKernelName(), pointers, unsigned(plan.getThreads())});
+  RowKernel row(k, plan);
+
+  RowElements x = row.load(k.pointer(0), typeOf(op.getInput()).getElementType());
+  if (op.getResidual()) {
+    Type sumType = typeOf(op.getSum()).getElementType();
+    x = row.addResidual(x, k.pointer(1), typeOf(op.getResidual()).getElementType(), sumType);
+    row.store(x, k.pointer(result + 2), sumType);
+  }
+  Value squares = row.sumOfSquares(x);
+  transformRow(row, x);
+  RowKernel::Reduction whole = row.reduce({squares, row.greatestMagnitude(x)});
+  Value norm = row.getNormFactor(whole.sumOfSquares, op.getEpsilon().convertToDouble());
+  Value factor = k.mul(norm, float(getTransformScale(plan)));
+
+  RowQuantizer quantizer{int64_t(op.getBits()), float(op.getClip().convertToDouble()),
+                         typeOf(op.getCodes()).getElementTypeBitWidth()};
+  row.quantize(x, whole.greatest, factor, quantizer, k.pointer(result), k.pointer(result + 1));
+  k.finish();
+}

@@ -1,0 +1,85 @@
+//===- RowKernel.h - what kernels that work on whole rows share -----------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_LIB_CONVERSION_TILETOGPU_ROWKERNEL_H
+#define QUANTOPT_LIB_CONVERSION_TILETOGPU_ROWKERNEL_H
+
+#include "quantopt/Conversion/TileToGpu/KernelBuilder.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
+
+namespace quantopt {
+
+/// A thread's share of a row: element v of its vector c at [c·width + v]. Elements beyond the row are 0.
+using RowElements = llvm::SmallVector<mlir::Value>;
+
+/// How rows become codes: s = max((clip·absmax)/(2^(bits-1) - 1), 1e-8), code = clamp(rne(x/s)).
+struct RowQuantizer {
+  int64_t bits;
+  float clip;
+  /// Width of a code in memory: 4 or 8.
+  int64_t codeBits;
+};
+
+/// The body of a kernel that works on whole rows, as a RowPlan places them. Block y works on rows y·rowsPerBlock
+/// onwards. Threads of rows that do not exist compute the last row and write nothing, so that no branch surrounds what
+/// threads do together.
+class RowKernel {
+public:
+  RowKernel(KernelBuilder &builder, const tile::RowPlan &plan);
+
+  /// Thread within the row; the row within the block, and within the tensor (one that exists).
+  mlir::Value getThread() const { return thread; }
+  mlir::Value getRowInBlock() const { return rowInBlock; }
+  mlir::Value getRow() const { return row; }
+  /// Index of vector `c` of this thread within its row.
+  mlir::Value getVectorIndex(int64_t c);
+  /// The row's share of the shared memory, at its word `word`.
+  mlir::Value getSharedWord(mlir::Value word);
+
+  /// This thread's elements of its row of `tensor`, [rows, columns] of `type` (f32, f16 or bf16).
+  RowElements load(mlir::Value tensor, mlir::Type type);
+  void store(const RowElements &elements, mlir::Value tensor, mlir::Type type);
+  /// `elements` plus this row of `tensor`, rounded to `sumType`, as f32.
+  RowElements addResidual(const RowElements &elements, mlir::Value tensor, mlir::Type type, mlir::Type sumType);
+  /// elements[i] = body(i).
+  RowElements map(llvm::function_ref<mlir::Value(size_t)> body) const;
+  /// Replaces what lies beyond the row's columns by 0.
+  void clearPadding(RowElements &elements);
+
+  /// What threads of a row combine; a null member is not wanted.
+  struct Reduction {
+    mlir::Value sumOfSquares, greatest;
+  };
+  /// Of this thread's elements.
+  mlir::Value sumOfSquares(const RowElements &elements);
+  mlir::Value greatestMagnitude(const RowElements &elements);
+  /// Of the whole row, in every thread. Once per kernel: the threads of several warps meet in shared memory.
+  Reduction reduce(Reduction parts);
+  /// 1 / sqrt(mean of squares + epsilon).
+  mlir::Value getNormFactor(mlir::Value sumOfSquares, double epsilon);
+
+  /// Writes codes and scale of factor·elements. `greatest` is the row's greatest magnitude, without the factor.
+  void quantize(const RowElements &elements, mlir::Value greatest, mlir::Value factor, const RowQuantizer &quantizer,
+                mlir::Value codes, mlir::Value scales);
+
+  KernelBuilder &k;
+  const tile::RowPlan &plan;
+
+private:
+  /// Runs body(c) for vectors that begin before column `columns`, where the row exists.
+  void forEachStored(int64_t columns, llvm::function_ref<void(int64_t)> body);
+  void storeCodes(llvm::ArrayRef<mlir::Value> codes, mlir::Value pointer, int64_t codeBits);
+
+  mlir::Value thread, rowInBlock, row, rowExists;
+};
+
+/// A table of words in constant memory, or in global memory where constant memory would not have room. Tables of one
+/// name in a module are one.
+mlir::Value constantTable(KernelBuilder &k, llvm::StringRef name, llvm::ArrayRef<uint32_t> words);
+
+} // namespace quantopt
+
+#endif // QUANTOPT_LIB_CONVERSION_TILETOGPU_ROWKERNEL_H
