@@ -21,14 +21,16 @@ def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
       : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<1536x576xi4>, tensor<1536x1xf32>) -> tensor<?x1536xf32>
     // becomes
     %p, %ps = q.pack %w, %ws {layout = "m16n8k64.s4", group_size = 0 : i64}
-      : (tensor<1536x576xi4>, tensor<1536x1xf32>) -> (tensor<442368xui8>, tensor<1536xf32>)
+      : (tensor<1536x576xi4>, tensor<1536x1xf32>) -> (tensor<96x4608xui8>, tensor<96x16xf32>)
     %y = tile.gemm_w4a4 %x, %xs, %p, %ps {config = #tile.gemm<arch = sm_80, ...>}
-      : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<442368xui8>, tensor<1536xf32>) -> tensor<?x1536xf32>
+      : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<96x4608xui8>, tensor<96x16xf32>) -> tensor<?x1536xf32>
     ```
   }];
   let options = [
     DefaultOption<"arch", "arch", "std::string", [{"sm_80"}], "Architecture: sm_75, sm_80, sm_86, sm_87, sm_89, sm_90a, "
                   "sm_100a or sm_120a">,
+    DefaultOption<"maxRows", "max-rows", "int64_t", "0",
+                  "Rows of a launch at most; up to 64: kernels for decoding; 0: any number">,
     DefaultOption<"report", "report", "bool", "false", "Remark what was chosen for each op, and why">];
   let dependentDialects = ["::quantopt::tile::TileDialect", "::quantopt::q::QDialect"];
 }

@@ -9,6 +9,7 @@
 
 #include "mlir/Transforms/Passes.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
+#include "quantopt/Conversion/QToTile/QToTile.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
@@ -22,6 +23,7 @@ inline void registerAllPasses() {
   registerLlmPasses();
   registerOnnxPasses();
   registerParamPasses();
+  registerTileSelectPass();
   registerPipelines();
 }
 

@@ -114,7 +114,7 @@ SmallVector<BasisTie> quantopt::tile::getGemmBasisTies(Operation *op) {
   if (operands.residual)
     out.slots.push_back({operands.residual, lastDim(operands.residual)});
   SmallVector<BasisTie> ties{{Accepts::Any, {{operands.input, lastDim(operands.input)}}}, out};
-  if (typeOf(operands.weight).getRank() == 2) // of floats: has a basis still
+  if (isa<FloatType>(typeOf(operands.weight).getElementType())) // packed codes have no basis
     ties[0].slots.push_back({operands.weight, 1, 1, /*isDual=*/true});
   return ties;
 }

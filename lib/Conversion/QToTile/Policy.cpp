@@ -1,0 +1,64 @@
+//===- Policy.cpp - which configuration each kernel gets -------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Policy.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace mlir;
+using namespace quantopt;
+using namespace quantopt::tile;
+
+namespace {
+struct GemmRow {
+  llvm::StringLiteral archs, kernel;
+  int64_t maxN, bm, bn, bk, wm, wn, stages;
+  llvm::StringLiteral reason;
+
+  bool fits(StringRef arch, StringRef wanted, int64_t n) const {
+    SmallVector<StringRef> names;
+    archs.split(names, ' ');
+    return kernel == wanted && (!maxN || n <= maxN) && (archs == "*" || llvm::is_contained(names, arch));
+  }
+};
+struct RowsRow {
+  int64_t maxColumns, threads;
+};
+} // namespace
+
+static constexpr GemmRow gemmRows[] = {
+#define GEMM(ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY) {ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY},
+#define ROWS(COLUMNS, THREADS)
+#include "Policy.inc"
+};
+static constexpr RowsRow rowsRows[] = {
+#define GEMM(ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY)
+#define ROWS(COLUMNS, THREADS) {COLUMNS, THREADS},
+#include "Policy.inc"
+};
+
+Choice<GemmAttr> quantopt::tile::chooseGemm(MLIRContext *context, Arch arch, StringRef kernel, int64_t n) {
+  StringRef name = stringifyArch(arch);
+  const GemmRow *row = llvm::find_if(gemmRows, [&](const GemmRow &row) { return row.fits(name, kernel, n); });
+  assert(row != std::end(gemmRows) && "every kernel has a last row for any number of channels");
+  return {GemmAttr::get(context, arch, row->bm, row->bn, row->bk, row->wm, row->wn, row->stages, 1, Mma::Derived),
+          row->reason.str()};
+}
+
+/// A warp holds 16 channels, and asks for four blocks of 64 columns at once; the contraction is shared by as many
+/// warps, up to eight, as have a block.
+Choice<GemmAttr> quantopt::tile::chooseDecode(MLIRContext *context, Arch arch, int64_t k, int64_t rows) {
+  int64_t tile = std::max<int64_t>(8, llvm::PowerOf2Ceil(rows));
+  int64_t split = std::min<int64_t>(8, llvm::bit_floor(uint64_t(numerics::Layout::getPaddedColumns(k) / 64)));
+  return {GemmAttr::get(context, arch, tile, 16, 256, tile, 16, 1, split, Mma::Derived),
+          "up to " + std::to_string(tile) + " rows: weights straight to registers, " + std::to_string(split) +
+              " warps share the contraction"};
+}
+
+RowsAttr quantopt::tile::chooseRows(MLIRContext *context, Arch arch, int64_t columns) {
+  const RowsRow *row =
+      llvm::find_if(rowsRows, [&](const RowsRow &row) { return !row.maxColumns || columns <= row.maxColumns; });
+  return RowsAttr::get(context, arch, row->threads, 1);
+}
