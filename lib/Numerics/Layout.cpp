@@ -45,13 +45,13 @@ static Place placeInBlock(Layout::Order order, int64_t row, int64_t k) {
   int64_t g = row % 8, upper = row / 8;
   switch (order) {
   case Layout::Order::S4:
-    return {4 * g + k / 8 % 4, upper + 2 * (k / 32), 4 * (k % 8)};
+    return {4 * g + k / 8 % 4, 2 * upper + k / 32, 4 * (k % 8)};
   case Layout::Order::S8x4:
     return {4 * g + k / 4 % 4, upper + 2 * (k / 16 % 2), 4 * (2 * (k % 4) + k / 32)};
   case Layout::Order::F16x4:
     return {4 * g + k / 2 % 4, k / 16, 4 * (upper + 2 * (k / 8 % 2) + 4 * (k % 2))};
   case Layout::Order::S8:
-    return {4 * g + k / 4 % 4, upper + 2 * (k / 16), 8 * (k % 4)};
+    return {4 * g + k / 4 % 4, 2 * upper + k / 16, 8 * (k % 4)};
   }
   llvm_unreachable("covered switch");
 }

@@ -23,14 +23,17 @@ namespace quantopt::numerics {
 ///
 /// | name | r of a lane | codes |
 /// |---|---|---|
-/// | m16n8k64.s4 | row g + 8(r%2), k = 32(r/2) + 8t + i | nibble i, i = 0..7, low first |
-/// | m16n8k32.s8x4 | row g + 8(r%2), k = 32h + 16(r/2) + 4t + j | nibble 2j + h, j = 0..3: low nibbles are one fragment
-/// of k32, high nibbles the next | | m16n8k16.f16x4 | row g + 8(p%2), k = 16r + 8(p/2) + 2t + h | nibble p + 4h, p =
-/// 0..3: `(w >> 4p) & 0x000f000f` is a pair; code + 8 is stored | | m16n8k32.s8 | row g + 8(r%2), k = 16(r/2) + 4t + j
-/// | byte j |
+/// | m16n8k64.s4 | row g + 8(r/2), k = 32(r%2) + 8t + i | nibble i, i = 0..7, low first |
+/// | m16n8k32.s8 | row g + 8(r/2), k = 16(r%2) + 4t + j | byte j |
+/// | m16n8k32.s8x4 | row g + 8(r%2), k = 32h + 16(r/2) + 4t + j | nibble 2j + h, j = 0..3: low nibbles are one
+/// fragment of k32, high nibbles the next |
+/// | m16n8k16.f16x4 | row g + 8(p%2), k = 16r + 8(p/2) + 2t + h | nibble p + 4h, p = 0..3:
+/// `(w >> 4p) & 0x000f000f` is a pair; code + 8 is stored |
 ///
-/// The four registers of m16n8k64.s4 are also four fragments of m8n8k32 (sm_75), and {r0, r2}, {r1, r3} are two B
-/// fragments of n8; those of the s8 layouts likewise.
+/// The two first are taken as they lie: {r0, r1} and {r2, r3} are two B fragments (16 tokens by 8 channels),
+/// neighbours, because an instruction takes B from an aligned pair of registers; {r0, r2, r1, r3} is the A fragment (16
+/// channels by 8 tokens). Those of m16n8k64.s4 are also four fragments of m8n8k32 (sm_75). The others become A
+/// fragments in the order of registers, of which {r0, r2} and {r1, r3} are two B fragments.
 ///
 /// A name may end in `:AxB` (A·B = K): the contraction is permuted, because the kernel that wrote the other operand
 /// left it so. What logically is column a·B + b lies at column b·A + a.

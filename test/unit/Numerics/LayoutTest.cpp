@@ -98,6 +98,9 @@ TEST(Layout, RoundTrip) {
     }
 }
 
+/// Where register `number` of A lies among those of m16n8k64.s4 and m16n8k32.s8: pairs of B are neighbours.
+constexpr int64_t registerOfA[] = {0, 2, 1, 3};
+
 // Every register is what mma takes as A: rows of the weight as M.
 TEST(Layout, S4IsTheFragment) {
   for (Shape shape : shapes) {
@@ -105,7 +108,7 @@ TEST(Layout, S4IsTheFragment) {
     packed.forEachLane([&](int64_t rowBlock, int64_t columnBlock, int64_t lane) {
       for (int64_t i = 0; i < 32; ++i) {
         Element e = m16n8k64S4(lane, i);
-        EXPECT_EQ(signedNibble(packed.reg(rowBlock, columnBlock, lane, i / 8), i % 8),
+        EXPECT_EQ(signedNibble(packed.reg(rowBlock, columnBlock, lane, registerOfA[i / 8]), i % 8),
                   packed.code(rowBlock * 16 + e.row, columnBlock * 64 + e.column));
       }
     });
@@ -118,7 +121,7 @@ TEST(Layout, S8IsTheFragment) {
     packed.forEachLane([&](int64_t rowBlock, int64_t columnBlock, int64_t lane) {
       for (int64_t i = 0; i < 16; ++i) {
         Element e = m16n8k32S8(lane, i);
-        EXPECT_EQ(int8_t(packed.reg(rowBlock, columnBlock, lane, i / 4) >> 8 * (i % 4)),
+        EXPECT_EQ(int8_t(packed.reg(rowBlock, columnBlock, lane, registerOfA[i / 4]) >> 8 * (i % 4)),
                   packed.code(rowBlock * 16 + e.row, columnBlock * 32 + e.column));
       }
     });

@@ -3,7 +3,8 @@
 fragments.py make FOLDER    writes weights.bin
 fragments.py check FOLDER   compares out.bin, whose parameters out.mlir names, with numpy
 
-The order is that of the PTX ISA, "Matrix Fragments for mma": which row and column of A a register of a lane holds.
+The order is that of the PTX ISA, "Matrix Fragments for mma": which row and column of A a register of a lane holds;
+registers that are taken as they lie, those of s4 and s8, are in pairs of B.
 """
 
 import re
@@ -71,12 +72,18 @@ def nibbles(values):
     return values[..., 0::2] | values[..., 1::2] << 4
 
 
+def neighbours_of_b(elements):
+    """The four registers of A with those of one row, a pair of B, side by side."""
+    registers = elements.reshape(*elements.shape[:-1], 4, -1)[..., [0, 2, 1, 3], :]
+    return registers.reshape(elements.shape)
+
+
 def pack_s4(codes):
-    return nibbles(fragments(padded(codes), 64, place_s4))
+    return nibbles(neighbours_of_b(fragments(padded(codes), 64, place_s4)))
 
 
 def pack_s8(codes):
-    return fragments(padded(codes), 32, place_s8).astype(np.uint8)
+    return neighbours_of_b(fragments(padded(codes), 32, place_s8)).astype(np.uint8)
 
 
 def pack_s8x4(codes):
