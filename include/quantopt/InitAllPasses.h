@@ -10,6 +10,7 @@
 #include "mlir/Transforms/Passes.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Conversion/QToTile/QToTile.h"
+#include "quantopt/Conversion/TileToGpu/TileToGpu.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
@@ -24,6 +25,7 @@ inline void registerAllPasses() {
   registerOnnxPasses();
   registerParamPasses();
   registerTileSelectPass();
+  registerTileLowerPass();
   registerPipelines();
 }
 

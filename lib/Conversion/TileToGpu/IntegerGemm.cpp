@@ -1,0 +1,494 @@
+//===- IntegerGemm.cpp - matrix products of 4- and 8-bit codes ------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+//
+// A block walks along the contraction in tiles of bk codes. Tiles travel to shared memory `stages` - 1 ahead of their
+// use; within a tile, the fragments of a step are loaded while the products of the step before run.
+//
+//   copy tiles 0 .. stages-2; wait for tile 0; load the fragments of step 0
+//   for every tile t:
+//     for every step of the tile:
+//       step 0:     begin to copy tile t + stages - 1 to where tile t - 1 was
+//       last step:  wait for tile t + 1
+//       load the fragments of the next step (of tile t + 1 after the last one)
+//       multiply
+//   scale and store
+//
+// Input rows lie in shared memory as in DRAM, 16-byte chunks swizzled so that ldmatrix meets every bank once. Weights
+// lie in fragment order everywhere: a lane takes 16 bytes. Copies beyond the contraction fill with zeros, which add
+// nothing; copies beyond the rows or channels repeat the last ones, and nothing of them is stored.
+//
+//===----------------------------------------------------------------------------===//
+#include "IntegerGemm.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+/// Bytes of a block of weights: 16 channels by a step.
+static constexpr int64_t blockBytes = 512;
+static constexpr int64_t blockRows = 16;
+/// Bytes of a row that one ldmatrix.x4 reads.
+static constexpr int64_t slabBytes = 32;
+static constexpr int64_t chunkBytes = 16;
+/// Rows of codes in memory are filled to a multiple of this.
+static constexpr int64_t paddedCodes = 64;
+
+std::string IntegerGemmPlan::findFault() const {
+  int64_t rowBytes = bk * inputBits / 8, step = weightBits == 4 ? 64 : 32;
+  if (wm % 16 || wn % 16 || bm % wm || bn % wn)
+    return "warp tiles have to be multiples of 16 by 16 that divide the block's";
+  if (bk % step || !llvm::isPowerOf2_64(rowBytes))
+    return "bk has to be a power of two and a multiple of " + std::to_string(step);
+  if (!llvm::isPowerOf2_64(threads()))
+    return "the number of warps has to be a power of two";
+  if (stages < 2)
+    return "a pipeline takes at least 2 stages";
+  if (!groups)
+    return "";
+  if (k % groups || (k / groups) % step)
+    return "groups have to be multiples of " + std::to_string(step) + " that divide the contraction";
+  if (bk % (k / groups) && (k / groups) % bk)
+    return "bk and the group size have to divide one another";
+  return "";
+}
+
+namespace {
+/// Fragments of one step: per 16 rows and slab four registers; per 16 channels four, as they lie in memory.
+struct StepFragments {
+  SmallVector<SmallVector<Fragment>> input;
+  SmallVector<Fragment> weight;
+
+  void appendTo(SmallVector<Value> &values) const {
+    for (const SmallVector<Fragment> &row : input)
+      for (const Fragment &fragment : row)
+        values.append(fragment);
+    for (const Fragment &fragment : weight)
+      values.append(fragment);
+  }
+};
+
+/// Writes the kernel of one plan.
+class IntegerGemm {
+public:
+  IntegerGemm(KernelBuilder &k, const IntegerGemmPlan &plan) : k(k), plan(plan) {}
+  void build();
+
+private:
+  //===--- Sizes ---===//
+  int64_t rowTiles() const { return plan.wm / 16; }
+  int64_t channelTiles() const { return plan.wn / 8; }
+  /// Codes of a step, the columns of a block of weights.
+  int64_t stepCodes() const { return plan.weightBits == 4 ? 64 : 32; }
+  int64_t steps() const { return plan.bk / stepCodes(); }
+  /// ldmatrix instructions per 16 rows and step.
+  int64_t slabs() const { return stepCodes() * plan.inputBits / 8 / slabBytes; }
+  int64_t tileRowBytes() const { return plan.bk * plan.inputBits / 8; }
+  int64_t inputTileBytes() const { return plan.bm * tileRowBytes(); }
+  int64_t weightTileBytes() const { return plan.bn / blockRows * steps() * blockBytes; }
+  int64_t stageBytes() const { return inputTileBytes() + weightTileBytes(); }
+  int64_t paddedK() const { return llvm::alignTo(plan.k, paddedCodes); }
+  int64_t tiles() const { return llvm::divideCeil(plan.k, plan.bk); }
+  int64_t channelBlocks() const { return llvm::divideCeil(plan.n, blockRows); }
+  /// 4-bit weights that become s8, times 16.
+  bool isUnpacked() const { return plan.inputBits == 8 && plan.weightBits == 4; }
+  bool isRaggedN() const { return plan.n % plan.bn; }
+  /// Codes after which sums are scaled and added up; the whole contraction without groups.
+  int64_t foldCodes() const { return plan.groups ? std::min(plan.k / plan.groups, plan.bk) : 0; }
+
+  //===--- Copies to shared memory ---===//
+  /// One 16-byte copy of a thread per tile. Addresses are a value that several copies share and a constant, so that
+  /// the constants become part of instructions.
+  struct Copy {
+    Value source; ///< In the first tile.
+    int64_t sourceOffset = 0;
+    Value destination; ///< i32, within a stage.
+    int64_t destinationOffset = 0;
+    Value codeLimit;       ///< The copy is within the contraction where the tile's first code is less than this.
+    Value isActive;        ///< Null: always.
+    int64_t tileBytes = 0; ///< From the source in one tile to that in the next.
+    Value staged;          ///< What was read of it, where copies go through registers.
+  };
+  Value swizzle(Value row, Value chunk);
+  void makeInputCopies();
+  void makeWeightCopies();
+  /// Begins the copies of the tile that starts at code `code`, to the stage at byte `stage`.
+  void beginCopies(Value code, Value stage);
+  /// Ends a group of copies: the stage will be complete after waitForTile().
+  void endCopies(Value stage);
+  Value destinationOf(const Copy &copy, Value stage);
+  void waitForTile();
+  /// A guarded op, where not all threads copy.
+  void whereActive(const Copy &copy, llvm::function_ref<void()> body);
+  Value nextStage(Value stage);
+
+  //===--- Products ---===//
+  void makeFragmentOffsets();
+  StepFragments loadFragments(Value stage, int64_t step);
+  /// Adds the products of a step to `sums`, four values per 16 rows by 8 channels.
+  void multiply(const StepFragments &fragments, SmallVectorImpl<Value> &sums);
+  SmallVector<Value> loop(StepFragments fragments);
+  StepFragments unflatten(ValueRange values);
+  /// sums += groupScale[channel, group] · partial
+  void fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales);
+  SmallVector<Value> loadGroupScales(Value code);
+
+  //===--- Epilogue ---===//
+  void store(ArrayRef<Value> sums);
+  void storePair(Value row, int64_t channelTile, Value rowScale, Value sum0, Value sum1);
+  /// f32 values of a vector over channels for two neighbouring ones of a channel tile.
+  std::array<Value, 2> loadPair(Value pointer, int64_t channelTile);
+  /// Column of the first of the two channels that this lane holds of a channel tile.
+  Value channelOf(int64_t channelTile) { return k.add(laneChannel, 8 * channelTile); }
+
+  KernelBuilder &k;
+  const IntegerGemmPlan &plan;
+  Value lane, rowOfBlock, channelOfBlock, rowOfWarp, channelOfWarp, laneChannel;
+  SmallVector<Copy> copies;
+  SmallVector<Value> inputOffsets; ///< Per slab of a tile.
+  Value weightOffset;
+  Value input, inputScale, weight, weightScale, groupScales, bias, residual, result;
+};
+} // namespace
+
+void IntegerGemm::build() {
+  unsigned next = 0;
+  for (Value *pointer : {&input, &inputScale, &weight, &weightScale})
+    *pointer = k.pointer(next++);
+  if (plan.groups)
+    groupScales = k.pointer(next++);
+  if (plan.hasBias)
+    bias = k.pointer(next++);
+  if (plan.hasResidual)
+    residual = k.pointer(next++);
+  result = k.pointer(next);
+
+  lane = k.lane();
+  rowOfBlock = k.mul(k.blockY(), plan.bm);
+  channelOfBlock = k.mul(k.blockX(), plan.bn);
+  Value warp = k.warp();
+  rowOfWarp = k.mul(k.remU(warp, plan.bm / plan.wm), plan.wm);
+  channelOfWarp = k.mul(k.divU(warp, plan.bm / plan.wm), plan.wn);
+  laneChannel = k.add(k.add(channelOfBlock, channelOfWarp), k.mul(k.bitAnd(lane, 3), 2));
+
+  makeInputCopies();
+  makeWeightCopies();
+  makeFragmentOffsets();
+  for (int64_t tile : llvm::seq(plan.stages - 1)) {
+    Value stage = k.constantI32(tile * stageBytes());
+    beginCopies(k.constantI32(tile * plan.bk), stage);
+    endCopies(stage);
+  }
+  waitForTile();
+  store(loop(loadFragments(k.constantI32(0), 0)));
+}
+
+//===----------------------------------------------------------------------===//
+// Copies
+//===----------------------------------------------------------------------===//
+
+/// Chunk of a row where `chunk` lies: eight rows in a column of chunks meet all 32 banks.
+Value IntegerGemm::swizzle(Value row, Value chunk) {
+  int64_t chunks = tileRowBytes() / chunkBytes, rowsPerLine = std::max<int64_t>(1, 128 / tileRowBytes());
+  return k.bitXor(chunk, k.bitAnd(k.divU(row, rowsPerLine), std::min<int64_t>(chunks, 8) - 1));
+}
+
+void IntegerGemm::makeInputCopies() {
+  int64_t chunks = tileRowBytes() / chunkBytes, total = plan.bm * chunks, threads = plan.threads();
+  int64_t codesPerChunk = chunkBytes * 8 / plan.inputBits, rowBytes = paddedK() * plan.inputBits / 8;
+  Value lastRow = k.sub(k.rows(), 1);
+  for (int64_t first = 0; first < total; first += threads) {
+    Copy copy;
+    // The swizzle has a period of 8 rows at most: where a pass is that many, only the rows differ between passes.
+    bool isPeriodic = threads % (8 * chunks) == 0;
+    int64_t firstRow = first / chunks, firstChunk = first % chunks;
+    Value row = k.add(k.divU(k.threadX(), chunks), isPeriodic ? 0 : firstRow);
+    Value chunk = k.add(k.remU(k.threadX(), chunks), firstChunk);
+    copy.destination = k.add(k.mul(row, tileRowBytes()), k.mul(swizzle(row, chunk), chunkBytes));
+    if (isPeriodic) {
+      copy.destinationOffset = firstRow * tileRowBytes();
+      row = k.add(row, firstRow);
+    }
+    if (first + threads > total)
+      copy.isActive = k.lessS(row, plan.bm);
+    Value sourceRow = k.min(k.add(rowOfBlock, row), lastRow);
+    copy.source = k.address(k.rowPointer(input, sourceRow, rowBytes), k.mul(chunk, chunkBytes));
+    copy.codeLimit = k.sub(paddedK(), k.mul(chunk, codesPerChunk));
+    copy.tileBytes = tileRowBytes();
+    copies.push_back(copy);
+  }
+}
+
+void IntegerGemm::makeWeightCopies() {
+  int64_t rowOfBlocksBytes = paddedK() / stepCodes() * blockBytes; // 16 channels
+  int64_t chunks = steps() * blockBytes / chunkBytes;              // of 16 channels in a tile
+  int64_t total = plan.bn / blockRows * chunks, threads = plan.threads();
+  Value chunk = k.remU(k.threadX(), chunks);
+  Value block = k.add(k.divU(channelOfBlock, blockRows), k.divU(k.threadX(), chunks));
+  for (int64_t first = 0; first < total; first += threads) {
+    // With fewer threads than chunks a pass covers a part of the chunks of one block; both are powers of two.
+    int64_t firstBlock = first / chunks, firstChunk = first % chunks;
+    Copy copy;
+    if (first + threads > total)
+      copy.isActive = k.lessS(k.threadX(), total - first);
+    if (isRaggedN())
+      copy.source = k.rowPointer(weight, k.min(k.add(block, firstBlock), channelBlocks() - 1), rowOfBlocksBytes);
+    else
+      copy.source = k.rowPointer(weight, block, rowOfBlocksBytes);
+    copy.source = k.address(copy.source, k.mul(chunk, chunkBytes));
+    copy.sourceOffset = (isRaggedN() ? 0 : firstBlock * rowOfBlocksBytes) + firstChunk * chunkBytes;
+    copy.destination = k.mul(k.threadX(), chunkBytes);
+    copy.destinationOffset = inputTileBytes() + first * chunkBytes;
+    Value step = k.divU(k.add(chunk, firstChunk), blockBytes / chunkBytes);
+    copy.codeLimit = k.sub(paddedK(), k.mul(step, stepCodes()));
+    copy.tileBytes = steps() * blockBytes;
+    copies.push_back(copy);
+  }
+}
+
+void IntegerGemm::whereActive(const Copy &copy, llvm::function_ref<void()> body) {
+  if (copy.isActive)
+    return k.ifThen(copy.isActive, body);
+  body();
+}
+
+void IntegerGemm::beginCopies(Value code, Value stage) {
+  Value tile = k.divU(code, plan.bk);
+  for (Copy &copy : copies) {
+    // Whole tiles are within the contraction or not, whatever the chunk.
+    Value isWithin = paddedK() % plan.bk ? k.lessS(code, copy.codeLimit) : k.lessS(code, paddedK());
+    Value source = k.address(k.address(copy.source, k.mul(tile, copy.tileBytes)), copy.sourceOffset);
+    if (plan.isTuring) {
+      Value isRead = copy.isActive ? k.bitAnd(isWithin, copy.isActive) : isWithin;
+      Type type = k.vectorOf(4, k.i32());
+      copy.staged = k.loadIf(isRead, type, source, chunkBytes, k.zero(type));
+      continue;
+    }
+    whereActive(copy, [&] { k.copyAsync(destinationOf(copy, stage), source, k.select(isWithin, chunkBytes, 0)); });
+  }
+}
+
+void IntegerGemm::endCopies(Value stage) {
+  if (!plan.isTuring)
+    return k.copyAsyncCommit();
+  for (const Copy &copy : copies)
+    whereActive(copy, [&] { k.store(copy.staged, destinationOf(copy, stage), chunkBytes); });
+}
+
+Value IntegerGemm::destinationOf(const Copy &copy, Value stage) {
+  return k.address(k.shared(k.add(copy.destination, stage)), copy.destinationOffset);
+}
+
+void IntegerGemm::waitForTile() {
+  if (!plan.isTuring)
+    k.copyAsyncWait(plan.stages - 2);
+  k.barrier();
+}
+
+Value IntegerGemm::nextStage(Value stage) {
+  Value next = k.add(stage, stageBytes());
+  return k.select(k.equal(next, plan.stages * stageBytes()), 0, next);
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+void IntegerGemm::makeFragmentOffsets() {
+  // ldmatrix.x4: lanes 0-15 name the rows at the first chunk of a slab, lanes 16-31 those at the second.
+  Value row = k.add(rowOfWarp, k.bitAnd(lane, 15)), half = k.divU(lane, 16);
+  for (int64_t slab : llvm::seq(steps() * slabs()))
+    inputOffsets.push_back(k.add(k.mul(row, tileRowBytes()), k.mul(swizzle(row, k.add(half, 2 * slab)), chunkBytes)));
+  weightOffset = k.add(k.mul(k.divU(channelOfWarp, blockRows), steps() * blockBytes), k.mul(lane, chunkBytes));
+}
+
+StepFragments IntegerGemm::loadFragments(Value stage, int64_t step) {
+  StepFragments fragments;
+  for (int64_t tile : llvm::seq(rowTiles())) {
+    SmallVector<Fragment> &row = fragments.input.emplace_back();
+    for (int64_t slab : llvm::seq(slabs())) {
+      Value base = k.shared(k.add(inputOffsets[step * slabs() + slab], stage));
+      row.push_back(k.loadMatrix4(k.address(base, 16 * tile * tileRowBytes())));
+    }
+  }
+  Value base = k.shared(k.add(weightOffset, stage));
+  for (int64_t block : llvm::seq(plan.wn / blockRows)) {
+    Value source = k.address(base, inputTileBytes() + (block * steps() + step) * blockBytes);
+    fragments.weight.push_back(k.elements(k.load(k.vectorOf(4, k.i32()), source, chunkBytes)));
+  }
+  return fragments;
+}
+
+void IntegerGemm::multiply(const StepFragments &fragments, SmallVectorImpl<Value> &sums) {
+  for (int64_t slab : llvm::seq(slabs()))
+    for (int64_t channelTile : llvm::seq(channelTiles())) {
+      const Fragment &block = fragments.weight[channelTile / 2];
+      int64_t half = channelTile % 2;
+      Fragment weights =
+          isUnpacked() ? Fragment{block[half], block[half + 2]} : Fragment{block[2 * half], block[2 * half + 1]};
+      for (Value &value : weights)
+        value = isUnpacked() ? k.unpackS4Times16(value)[slab] : value;
+      for (int64_t rowTile : llvm::seq(rowTiles())) {
+        int64_t first = 4 * (rowTile * channelTiles() + channelTile);
+        Fragment sum(sums.begin() + first, sums.begin() + first + 4);
+        const Fragment &rows = fragments.input[rowTile][slab];
+        Fragment product = plan.isTuring         ? k.mmaS4Turing(rows, weights, sum)
+                           : plan.inputBits == 4 ? k.mmaS4(rows, weights, sum)
+                                                 : k.mmaS8(rows, weights, sum);
+        llvm::copy(product, sums.begin() + first);
+      }
+    }
+}
+
+StepFragments IntegerGemm::unflatten(ValueRange values) {
+  StepFragments fragments;
+  auto take = [&] {
+    Fragment fragment(values.take_front(4));
+    values = values.drop_front(4);
+    return fragment;
+  };
+  for (int64_t tile = 0; tile < rowTiles(); ++tile) {
+    SmallVector<Fragment> &row = fragments.input.emplace_back();
+    for (int64_t slab = 0; slab < slabs(); ++slab)
+      row.push_back(take());
+  }
+  while (!values.empty())
+    fragments.weight.push_back(take());
+  return fragments;
+}
+
+SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
+  int64_t numSums = rowTiles() * channelTiles() * 4;
+  SmallVector<Value> carried(numSums, k.zero(k.i32()));
+  fragments.appendTo(carried);
+  size_t numFragments = carried.size() - numSums;
+  carried.push_back(k.constantI32(0));                                // the stage that is read
+  carried.push_back(k.constantI32((plan.stages - 1) * stageBytes())); // the stage that is written
+  SmallVector<Value> last = k.loop(0, tiles() * plan.bk, plan.bk, carried, [&](Value code, ValueRange values) {
+    SmallVector<Value> sums(values.take_front(numSums)), partial;
+    StepFragments current = unflatten(values.slice(numSums, numFragments));
+    Value readStage = values[values.size() - 2], writeStage = values.back();
+    for (int64_t step : llvm::seq(steps())) {
+      if (step == 0)
+        beginCopies(k.add(code, (plan.stages - 1) * plan.bk), writeStage);
+      if (step == 0 && !plan.isTuring)
+        endCopies(writeStage);
+      if (step == steps() - 1) {
+        if (plan.isTuring)
+          endCopies(writeStage);
+        waitForTile();
+        readStage = nextStage(readStage);
+      }
+      StepFragments next = loadFragments(readStage, (step + 1) % steps());
+      bool startsGroup = plan.groups && step * stepCodes() % foldCodes() == 0;
+      SmallVector<Value> scales;
+      if (startsGroup) {
+        partial.assign(numSums, k.zero(k.i32()));
+      }
+      multiply(current, plan.groups ? partial : sums);
+      if (plan.groups && (step + 1) * stepCodes() % foldCodes() == 0) {
+        scales = loadGroupScales(k.add(code, step * stepCodes()));
+        fold(sums, partial, scales);
+      }
+      current = next;
+    }
+    current.appendTo(sums);
+    sums.push_back(readStage);
+    sums.push_back(nextStage(writeStage));
+    return sums;
+  });
+  last.truncate(numSums);
+  return last;
+}
+
+SmallVector<Value> IntegerGemm::loadGroupScales(Value code) {
+  // Beyond the contraction sums are 0, whatever the scale.
+  Value group = k.min(k.divU(code, plan.k / plan.groups), plan.groups - 1);
+  SmallVector<Value> scales;
+  for (int64_t channelTile : llvm::seq(channelTiles()))
+    for (int64_t i : {0, 1}) {
+      Value channel = k.add(channelOf(channelTile), i);
+      if (isRaggedN())
+        channel = k.min(channel, plan.n - 1);
+      Value source = k.address(groupScales, k.add(k.mul(channel, plan.groups), group));
+      scales.push_back(k.extendU(k.load(k.i8(), source, 1), k.i32()));
+    }
+  return scales;
+}
+
+void IntegerGemm::fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales) {
+  for (size_t i : llvm::seq(sums.size())) {
+    int64_t channelTile = i / 4 % channelTiles();
+    sums[i] = k.add(sums[i], k.mul(partial[i], scales[2 * channelTile + i % 2]));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Epilogue
+//===----------------------------------------------------------------------===//
+
+std::array<Value, 2> IntegerGemm::loadPair(Value pointer, int64_t channelTile) {
+  Value channel = channelOf(channelTile);
+  if (plan.n % 2 == 0) {
+    if (isRaggedN())
+      channel = k.min(channel, plan.n - 2);
+    Value pair = k.load(k.vectorOf(2, k.f32()), k.address(pointer, k.mul(channel, 4)), 8);
+    return {k.element(pair, 0), k.element(pair, 1)};
+  }
+  std::array<Value, 2> pair;
+  for (int64_t i : {0, 1})
+    pair[i] = k.load(k.f32(), k.address(pointer, k.mul(k.min(k.add(channel, i), plan.n - 1), 4)), 4);
+  return pair;
+}
+
+void IntegerGemm::store(ArrayRef<Value> sums) {
+  SmallVector<std::array<Value, 2>> scales, biases;
+  for (int64_t channelTile : llvm::seq(channelTiles())) {
+    scales.push_back(loadPair(weightScale, channelTile));
+    if (plan.hasBias)
+      biases.push_back(loadPair(bias, channelTile));
+  }
+  int64_t bytes = plan.resultType.getIntOrFloatBitWidth() / 8;
+  // One column of a pair is beyond the last one only where their number is odd.
+  int64_t width = plan.n % 2 ? 1 : 2;
+  auto typeOf = [&](Type element) { return width == 2 ? Type(k.vectorOf(2, element)) : element; };
+  for (int64_t rowTile : llvm::seq(rowTiles()))
+    for (int64_t half : {0, 1}) {
+      Value row = k.add(k.add(rowOfBlock, rowOfWarp), k.add(k.divU(lane, 4), 16 * rowTile + 8 * half));
+      k.ifThen(k.lessS(row, k.rows()), [&] {
+        Value rowScale = k.load(k.f32(), k.address(inputScale, k.mul(row, 4)), 4);
+        Value resultRow = k.rowPointer(result, row, plan.n * bytes);
+        Value residualRow = plan.hasResidual ? k.rowPointer(residual, row, plan.n * bytes) : Value();
+        for (int64_t channelTile : llvm::seq(channelTiles()))
+          for (int64_t first = 0; first < 2; first += width) {
+            SmallVector<Value> values;
+            for (int64_t i : llvm::seq(first, first + width)) {
+              Value sum = sums[4 * (rowTile * channelTiles() + channelTile) + 2 * half + i];
+              if (isUnpacked())
+                sum = k.shrS(sum, 4); // exact: weights were taken times 16
+              Value value = k.mul(k.mul(k.toFloat(sum), rowScale), scales[channelTile][i]);
+              values.push_back(plan.hasBias ? k.add(value, biases[channelTile][i]) : value);
+            }
+            Value value = width == 2 ? k.vector(values) : values[0];
+            Value channel = k.add(channelOf(channelTile), first);
+            auto storeValue = [&] {
+              Value offset = k.mul(channel, bytes);
+              if (plan.hasResidual) {
+                Value loaded = k.load(typeOf(plan.resultType), k.address(residualRow, offset), width * bytes);
+                value = k.add(value, k.convertFloat(loaded, k.f32()));
+              }
+              k.store(k.convertFloat(value, plan.resultType), k.address(resultRow, offset), width * bytes);
+            };
+            if (isRaggedN())
+              k.ifThen(k.lessS(channel, plan.n), storeValue);
+            else
+              storeValue();
+          }
+      });
+    }
+}
+
+void quantopt::buildIntegerGemm(KernelBuilder &k, const IntegerGemmPlan &plan) { IntegerGemm(k, plan).build(); }
