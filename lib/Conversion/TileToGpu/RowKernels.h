@@ -15,6 +15,11 @@ namespace quantopt {
 // Each writes the kernel of a verified op to the end of `module`, under the op's kernel name and for its launch.
 
 void buildNormQuant(mlir::gpu::GPUModuleOp module, tile::NormQuantOp op);
+void buildSwigluQuant(mlir::gpu::GPUModuleOp module, tile::SwigluQuantOp op);
+void buildNorm(mlir::gpu::GPUModuleOp module, tile::NormOp op);
+void buildEmbedding(mlir::gpu::GPUModuleOp module, tile::EmbeddingOp op);
+void buildArgMax(mlir::gpu::GPUModuleOp module, tile::ArgMaxOp op);
+void buildTopK(mlir::gpu::GPUModuleOp module, tile::TopKOp op);
 
 } // namespace quantopt
 

@@ -117,9 +117,9 @@ Cost quantopt::tile::getGemmCost(Operation *op, int64_t rows) {
 // Kernels that work row by row
 //===----------------------------------------------------------------------------===//
 
-/// `bytesPerRow` of shared memory for exchange between the threads of a row, plus a word per warp for reductions.
-static Launch getRowsLaunch(RowsAttr config, int64_t bytesPerRow) {
-  return {config.getThreads(), config.getRows() * bytesPerRow + config.getThreads() / 32 * 16, 1, config.getRows()};
+/// Of a kernel that reads rows in passing: warps meet twice in shared memory, with a value and an index each.
+static Launch getRowsLaunch(RowsAttr config) {
+  return {config.getThreads(), config.getThreads() / 32 * 16, 1, config.getRows()};
 }
 
 /// Every operand is read once, every result written once.
@@ -195,11 +195,8 @@ Launch NormQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch SwigluQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch NormOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch EmbeddingOp::getLaunch() { return {getConfig().getThreads(), 0, 1, getConfig().getRows()}; }
-Launch ArgMaxOp::getLaunch() { return getRowsLaunch(getConfig(), 0); }
-/// Every thread of a row keeps its k largest in shared memory: value and index.
-Launch TopKOp::getLaunch() {
-  return getRowsLaunch(getConfig(), getConfig().getThreads() / getConfig().getRows() * 8 * lastSize(getValues()));
-}
+Launch ArgMaxOp::getLaunch() { return getRowsLaunch(getConfig()); }
+Launch TopKOp::getLaunch() { return getRowsLaunch(getConfig()); }
 
 Cost NormQuantOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
 Cost SwigluQuantOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }

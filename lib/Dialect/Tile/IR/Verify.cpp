@@ -31,16 +31,36 @@ LogicalResult RowsAttr::verify(function_ref<InFlightDiagnostic()> emitError, Arc
 
 LogicalResult quantopt::tile::verifyGemm(Operation *op) { return success(); }
 
+/// bf16 conversions exist from sm_80 on.
+static LogicalResult verifyRowTypes(Operation *op, RowsAttr config) {
+  auto isBfloat = [](Value value) { return typeOf(value).getElementType().isBF16(); };
+  if (config.getArch() == Arch::sm_75 &&
+      (llvm::any_of(op->getOperands(), isBfloat) || llvm::any_of(op->getResults(), isBfloat)))
+    return op->emitOpError("expected f16 or f32: sm_75 does not convert bf16");
+  return success();
+}
 /// Threads, registers and shared memory suffice for whole rows.
-static LogicalResult verifyRowPlan(Operation *op) {
+static LogicalResult verifyWholeRows(Operation *op, RowsAttr config) {
   llvm::Expected<RowPlan> plan = getRowPlan(op);
   if (!plan)
     return op->emitOpError() << llvm::toString(plan.takeError());
-  return success();
+  return verifyRowTypes(op, config);
 }
-LogicalResult NormQuantOp::verify() { return verifyRowPlan(*this); }
-LogicalResult SwigluQuantOp::verify() { return verifyRowPlan(*this); }
-LogicalResult NormOp::verify() { return verifyRowPlan(*this); }
-LogicalResult EmbeddingOp::verify() { return success(); }
-LogicalResult ArgMaxOp::verify() { return success(); }
-LogicalResult TopKOp::verify() { return success(); }
+/// Threads of a row exchange values in butterflies.
+static LogicalResult verifyRowShares(Operation *op, RowsAttr config) {
+  if (!llvm::isPowerOf2_64(config.getThreads() / config.getRows()))
+    return op->emitOpError() << "expected a power of two of threads per row, got "
+                             << config.getThreads() / config.getRows();
+  return verifyRowTypes(op, config);
+}
+LogicalResult NormQuantOp::verify() { return verifyWholeRows(*this, getConfig()); }
+LogicalResult SwigluQuantOp::verify() { return verifyWholeRows(*this, getConfig()); }
+LogicalResult NormOp::verify() { return verifyWholeRows(*this, getConfig()); }
+LogicalResult EmbeddingOp::verify() { return verifyRowTypes(*this, getConfig()); }
+LogicalResult ArgMaxOp::verify() { return verifyRowShares(*this, getConfig()); }
+LogicalResult TopKOp::verify() {
+  if (lastSize(getValues()) > lastSize(getInput()))
+    return emitOpError() << "expected at most " << lastSize(getInput()) << " values of a row, got "
+                         << lastSize(getValues());
+  return verifyRowShares(*this, getConfig());
+}
