@@ -29,6 +29,11 @@ static const KernelRegistry &getKernelRegistry() {
     registry.add(buildGemmW4A8);
     registry.add(buildGemmW8A8);
     registry.add(buildNormQuant);
+    registry.add(buildSwigluQuant);
+    registry.add(buildNorm);
+    registry.add(buildEmbedding);
+    registry.add(buildArgMax);
+    registry.add(buildTopK);
     return registry;
   }();
   return registry;
