@@ -1,0 +1,264 @@
+//===- Block.cpp - a CTA being run ---------------------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "Block.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace quantopt::ptx;
+
+Block::Block(const LaunchContext &context, uint64_t index)
+    : index(index), context(context), counts(context.kernel.instructions.size()),
+      numThreads(context.launch.block.count()) {
+  Dim3 grid = context.launch.grid;
+  coordinates = {uint32_t(index % grid.x), uint32_t(index / grid.x % grid.y), uint32_t(index / grid.x / grid.y)};
+  unsigned numWarps = (numThreads + warpSize - 1) / warpSize;
+  shared.reset(context.kernel, context.launch.dynamicSharedBytes, numWarps);
+  for (unsigned i = 0; i < numWarps; ++i) {
+    uint32_t threads = std::min<uint32_t>(numThreads - i * warpSize, warpSize);
+    warps.push_back(std::make_unique<Warp>(*this, i, llvm::maskTrailingOnes<uint32_t>(threads)));
+    Warp &warp = *warps.back();
+    warp.clock.known.assign(numWarps, 0);
+    warp.clock.known[i] = 1;
+    setSpecialRegisters(warp);
+  }
+}
+
+void Block::setSpecialRegisters(Warp &warp) {
+  using S = SpecialRegister;
+  Dim3 block = context.launch.block, grid = context.launch.grid;
+  for (const auto &[which, operand] : context.kernel.specials) {
+    uint32_t *row = warp.destination<uint32_t>(operand);
+    warp.written[operand.index] = allLanes;
+    for (uint32_t lane = 0; lane < warpSize; ++lane) {
+      uint32_t thread = warp.index * warpSize + lane;
+      auto value = [&, which = which]() -> uint32_t {
+        switch (which) {
+        case S::TidX:
+          return thread % block.x;
+        case S::TidY:
+          return thread / block.x % block.y;
+        case S::TidZ:
+          return thread / block.x / block.y;
+        case S::NtidX:
+          return block.x;
+        case S::NtidY:
+          return block.y;
+        case S::NtidZ:
+          return block.z;
+        case S::CtaidX:
+          return coordinates.x;
+        case S::CtaidY:
+          return coordinates.y;
+        case S::CtaidZ:
+          return coordinates.z;
+        case S::NctaidX:
+          return grid.x;
+        case S::NctaidY:
+          return grid.y;
+        case S::NctaidZ:
+          return grid.z;
+        case S::LaneId:
+          return lane;
+        case S::WarpId:
+          return warp.index;
+        case S::NWarpId:
+          return (numThreads + warpSize - 1) / warpSize;
+        case S::LanemaskEq:
+          return 1u << lane;
+        case S::LanemaskLe:
+          return (2u << lane) - 1;
+        case S::LanemaskLt:
+          return (1u << lane) - 1;
+        case S::LanemaskGe:
+          return ~((1u << lane) - 1);
+        case S::LanemaskGt:
+          return ~((2u << lane) - 1);
+        case S::DynamicSharedSize:
+          return context.launch.dynamicSharedBytes;
+        case S::Zero:
+          return 0;
+        case S::One:
+          return 1;
+        }
+        llvm_unreachable("unknown special register");
+      };
+      row[lane] = value();
+    }
+  }
+}
+
+//===----------------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------------===//
+
+bool Block::checkReads(Warp &warp, const Instruction &instruction, uint32_t lanes) {
+  for (uint32_t index : instruction.reads) {
+    uint32_t missing = lanes & ~warp.written[index];
+    if (!missing)
+      continue;
+    warp.fail(missing,
+              "reads register '" + llvm::Twine(context.kernel.registers[index].name) + "', which was never written");
+    return false;
+  }
+  return true;
+}
+
+void Block::step(Warp &warp) {
+  Warp::Path &path = warp.paths.back();
+  if (path.pc >= context.kernel.instructions.size())
+    return warp.exit(path.lanes);
+  const Instruction &instruction = context.kernel.instructions[path.pc];
+  warp.current = &instruction;
+  ++counts[path.pc++].executions;
+  uint32_t lanes = path.lanes;
+  if (instruction.guard >= 0) {
+    uint32_t missing = lanes & ~warp.written[instruction.guard];
+    if (missing)
+      return warp.fail(missing, "reads predicate '" + llvm::Twine(context.kernel.registers[instruction.guard].name) +
+                                    "', which was never written");
+    uint32_t guard = warp.predicates[instruction.guard];
+    lanes &= instruction.isGuardNegated ? ~guard : guard;
+  }
+  if (!lanes && !instruction.isControl)
+    return;
+  if (instruction.isAligned && lanes && lanes != warp.living)
+    return warp.fail(warp.living & ~lanes, "all lanes of the warp must execute this together; the ones named do not");
+  if (!checkReads(warp, instruction, lanes))
+    return;
+  warp.active = lanes;
+  instruction.execute(warp, instruction);
+  for (uint32_t index : instruction.writes)
+    warp.written[index] |= lanes;
+}
+
+/// Runs a warp until it waits or has had its turn.
+void Block::runTurn(Warp &warp) {
+  constexpr unsigned turn = 4096;
+  for (unsigned i = 0; i < turn && warp.state == Warp::State::Ready; ++i) {
+    step(warp);
+    if (warp.failed())
+      return;
+    warp.settle();
+    if (warp.yields)
+      break;
+  }
+  warp.yields = false;
+  if ((warp.issued += turn) > context.options.instructionLimit)
+    warp.fail(warp.living,
+              "the warp has issued " + llvm::Twine(warp.issued) + " instructions: it is taken to loop for ever");
+}
+
+llvm::Error Block::run() {
+  for (;;) {
+    bool anyReady = false, allDone = true;
+    for (std::unique_ptr<Warp> &warp : warps) {
+      if (warp->state == Warp::State::Ready) {
+        anyReady = true;
+        runTurn(*warp);
+      }
+      if (!failure.empty())
+        return llvm::createStringError(failure);
+      allDone &= warp->state == Warp::State::Done;
+    }
+    if (allDone)
+      return llvm::Error::success();
+    if (!anyReady)
+      failDeadlock();
+  }
+}
+
+/// Every warp that is left waits for something that nobody will bring.
+void Block::failDeadlock() {
+  std::string others;
+  Warp *first = nullptr;
+  for (std::unique_ptr<Warp> &warp : warps) {
+    if (warp->state != Warp::State::Waiting) {
+      others += "; warp " + std::to_string(warp->index) + " has exited";
+      continue;
+    }
+    if (!first)
+      first = warp.get();
+    else
+      others += "; warp " + std::to_string(warp->index) + " waits at line " + std::to_string(warp->current->line);
+  }
+  first->fail(first->living, "waits for ever for " + first->waitsFor + others);
+}
+
+//===----------------------------------------------------------------------------===//
+// Barriers
+//===----------------------------------------------------------------------------===//
+
+void Block::arriveAtBarrier(Warp &warp, unsigned number, uint32_t threads, bool waits) {
+  if (number >= barriers.size())
+    return warp.fail(warp.active, "barrier " + llvm::Twine(number) + " does not exist: there are 16");
+  Barrier &barrier = barriers[number];
+  if (threads % warpSize)
+    return warp.fail(warp.active, "the number of threads, " + llvm::Twine(threads) + ", is not a multiple of 32");
+  uint32_t expected = threads ? threads : numThreads;
+  if (barrier.arrived == 0) {
+    barrier.expected = expected;
+    barrier.line = warp.current->line;
+    barrier.clock.assign(warps.size(), 0);
+  } else if (barrier.expected != expected) {
+    return warp.fail(warp.active, "barrier " + llvm::Twine(number) + " expects " + llvm::Twine(barrier.expected) +
+                                      " threads since line " + llvm::Twine(barrier.line) + ", not " +
+                                      llvm::Twine(expected));
+  }
+  if (llvm::is_contained(barrier.participants, &warp))
+    return warp.fail(warp.active, "arrives again at barrier " + llvm::Twine(number) + " before it is complete");
+  // A barrier for a number of threads counts whole warps.
+  barrier.arrived += threads ? warpSize : llvm::popcount(warp.active);
+  barrier.participants.push_back(&warp);
+  for (size_t i = 0; i < barrier.clock.size(); ++i)
+    barrier.clock[i] = std::max(barrier.clock[i], warp.clock.known[i]);
+  if (waits) {
+    barrier.waiting.push_back(&warp);
+    warp.state = Warp::State::Waiting;
+    warp.waitsFor = "barrier " + std::to_string(number) + ", where ";
+  } else {
+    // What follows is not covered.
+    ++warp.clock.known[warp.index];
+  }
+  for (Warp *waiting : barrier.waiting)
+    waiting->waitsFor = "barrier " + std::to_string(number) + ", where " + std::to_string(barrier.arrived) + " of " +
+                        std::to_string(barrier.expected) + " threads are";
+  if (barrier.arrived >= barrier.expected)
+    completeBarrier(barrier);
+}
+
+void Block::reduceAtBarrier(Warp &warp, unsigned number, uint32_t threads, uint32_t predicate) {
+  if (number < barriers.size())
+    barriers[number].holding += llvm::popcount(predicate & warp.active);
+  arriveAtBarrier(warp, number, threads, true);
+}
+
+void Block::completeBarrier(Barrier &barrier) {
+  for (Warp *warp : barrier.waiting) {
+    warp->state = Warp::State::Ready;
+    uint32_t own = warp->clock.known[warp->index];
+    for (size_t i = 0; i < barrier.clock.size(); ++i)
+      warp->clock.known[i] = std::max(warp->clock.known[i], barrier.clock[i]);
+    warp->clock.synced = own;
+    warp->clock.lanes.clear();
+    warp->clock.known[warp->index] = own + 1;
+    finishReduction(*warp, barrier.holding, barrier.expected);
+  }
+  barriersPassed += barrier.waiting.size() == warps.size();
+  barrier = Barrier();
+}
+
+/// The result of bar.red: modifiers[0] of the instruction says which (1 popc, 2 and, 3 or).
+void Block::finishReduction(Warp &warp, uint32_t holding, uint32_t expected) {
+  const Instruction &instruction = *warp.current;
+  if (instruction.modifiers[0] == 0)
+    return;
+  const Operand &result = instruction.operands[0];
+  warp.active = warp.onPath();
+  if (instruction.modifiers[0] == 1)
+    forEachLane(warp.active, [&](unsigned lane) { warp.setValue(result, lane, holding); });
+  else
+    warp.setPredicate(result, (instruction.modifiers[0] == 2 ? holding == expected : holding > 0) ? allLanes : 0);
+}
