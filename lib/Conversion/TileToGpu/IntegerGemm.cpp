@@ -19,7 +19,7 @@
 //
 // Input rows lie in shared memory as in DRAM, 16-byte chunks swizzled so that ldmatrix meets every bank once. Weights
 // lie in fragment order everywhere: a lane takes 16 bytes. Copies beyond the contraction fill with zeros, which add
-// nothing; copies beyond the rows or channels repeat the last ones, and nothing of them is stored.
+// nothing, and so do those beyond the rows and channels.
 //
 //===----------------------------------------------------------------------------===//
 #include "IntegerGemm.h"
@@ -100,17 +100,20 @@ private:
   int64_t foldCodes() const { return plan.groups ? std::min(plan.k / plan.groups, plan.bk) : 0; }
 
   //===--- Copies to shared memory ---===//
-  /// One 16-byte copy of a thread per tile. Addresses are a value that several copies share and a constant, so that
-  /// the constants become part of instructions.
+  /// One 16-byte copy of a thread per tile. Addresses and limits are a value that several copies share and a constant,
+  /// so that the constants become part of instructions.
   struct Copy {
     Value source; ///< In the first tile.
     int64_t sourceOffset = 0;
     Value destination; ///< i32, within a stage.
     int64_t destinationOffset = 0;
-    Value codeLimit;       ///< The copy is within the contraction where the tile's first code is less than this.
-    Value isActive;        ///< Null: always.
     int64_t tileBytes = 0; ///< From the source in one tile to that in the next.
-    Value staged;          ///< What was read of it, where copies go through registers.
+    Value codeLimit;       ///< The copy is within the contraction where the tile's first code is less than this.
+    /// The row (or block of channels) exists where `line` < `lines`. No `lines`: it always does.
+    Value lines;
+    int64_t line = 0;
+    Value isActive; ///< Null: always.
+    Value staged;   ///< What was read of it, where copies go through registers.
   };
   Value swizzle(Value row, Value chunk);
   void makeInputCopies();
@@ -199,23 +202,24 @@ Value IntegerGemm::swizzle(Value row, Value chunk) {
 void IntegerGemm::makeInputCopies() {
   int64_t chunks = tileRowBytes() / chunkBytes, total = plan.bm * chunks, threads = plan.threads();
   int64_t codesPerChunk = chunkBytes * 8 / plan.inputBits, rowBytes = paddedK() * plan.inputBits / 8;
-  Value lastRow = k.sub(k.rows(), 1);
+  // The swizzle has a period of 8 rows at most: where a pass is that many, only the row differs between passes.
+  bool isPeriodic = threads % (8 * chunks) == 0;
   for (int64_t first = 0; first < total; first += threads) {
     Copy copy;
-    // The swizzle has a period of 8 rows at most: where a pass is that many, only the rows differ between passes.
-    bool isPeriodic = threads % (8 * chunks) == 0;
-    int64_t firstRow = first / chunks, firstChunk = first % chunks;
+    int64_t firstRow = first / chunks;
     Value row = k.add(k.divU(k.threadX(), chunks), isPeriodic ? 0 : firstRow);
-    Value chunk = k.add(k.remU(k.threadX(), chunks), firstChunk);
+    Value chunk = k.add(k.remU(k.threadX(), chunks), first % chunks);
+    Value sourceRow = k.add(rowOfBlock, row);
+    copy.source = k.address(k.rowPointer(input, sourceRow, rowBytes), k.mul(chunk, chunkBytes));
     copy.destination = k.add(k.mul(row, tileRowBytes()), k.mul(swizzle(row, chunk), chunkBytes));
+    copy.lines = k.sub(k.rows(), sourceRow);
     if (isPeriodic) {
+      copy.sourceOffset = firstRow * rowBytes;
       copy.destinationOffset = firstRow * tileRowBytes();
-      row = k.add(row, firstRow);
+      copy.line = firstRow;
     }
     if (first + threads > total)
-      copy.isActive = k.lessS(row, plan.bm);
-    Value sourceRow = k.min(k.add(rowOfBlock, row), lastRow);
-    copy.source = k.address(k.rowPointer(input, sourceRow, rowBytes), k.mul(chunk, chunkBytes));
+      copy.isActive = k.lessS(k.threadX(), total - first);
     copy.codeLimit = k.sub(paddedK(), k.mul(chunk, codesPerChunk));
     copy.tileBytes = tileRowBytes();
     copies.push_back(copy);
@@ -228,20 +232,21 @@ void IntegerGemm::makeWeightCopies() {
   int64_t total = plan.bn / blockRows * chunks, threads = plan.threads();
   Value chunk = k.remU(k.threadX(), chunks);
   Value block = k.add(k.divU(channelOfBlock, blockRows), k.divU(k.threadX(), chunks));
+  Value source = k.address(k.rowPointer(weight, block, rowOfBlocksBytes), k.mul(chunk, chunkBytes));
   for (int64_t first = 0; first < total; first += threads) {
     // With fewer threads than chunks a pass covers a part of the chunks of one block; both are powers of two.
     int64_t firstBlock = first / chunks, firstChunk = first % chunks;
     Copy copy;
-    if (first + threads > total)
-      copy.isActive = k.lessS(k.threadX(), total - first);
-    if (isRaggedN())
-      copy.source = k.rowPointer(weight, k.min(k.add(block, firstBlock), channelBlocks() - 1), rowOfBlocksBytes);
-    else
-      copy.source = k.rowPointer(weight, block, rowOfBlocksBytes);
-    copy.source = k.address(copy.source, k.mul(chunk, chunkBytes));
-    copy.sourceOffset = (isRaggedN() ? 0 : firstBlock * rowOfBlocksBytes) + firstChunk * chunkBytes;
+    copy.source = source;
+    copy.sourceOffset = firstBlock * rowOfBlocksBytes + firstChunk * chunkBytes;
     copy.destination = k.mul(k.threadX(), chunkBytes);
     copy.destinationOffset = inputTileBytes() + first * chunkBytes;
+    if (channelBlocks() % (plan.bn / blockRows)) {
+      copy.lines = k.sub(channelBlocks(), block);
+      copy.line = firstBlock;
+    }
+    if (first + threads > total)
+      copy.isActive = k.lessS(k.threadX(), total - first);
     Value step = k.divU(k.add(chunk, firstChunk), blockBytes / chunkBytes);
     copy.codeLimit = k.sub(paddedK(), k.mul(step, stepCodes()));
     copy.tileBytes = steps() * blockBytes;
@@ -260,6 +265,8 @@ void IntegerGemm::beginCopies(Value code, Value stage) {
   for (Copy &copy : copies) {
     // Whole tiles are within the contraction or not, whatever the chunk.
     Value isWithin = paddedK() % plan.bk ? k.lessS(code, copy.codeLimit) : k.lessS(code, paddedK());
+    if (copy.lines)
+      isWithin = k.lessS(copy.line, k.select(isWithin, copy.lines, 0));
     Value source = k.address(k.address(copy.source, k.mul(tile, copy.tileBytes)), copy.sourceOffset);
     if (plan.isTuring) {
       Value isRead = copy.isActive ? k.bitAnd(isWithin, copy.isActive) : isWithin;
