@@ -8,7 +8,7 @@
 // CHECK: tile.gemm_w8a8
 // CHECK: tile.gemm_w4a16
 // CHECK: tile.gemm_f16
-// CHECK: tile.gemm_decode {{.*}} scale {{.*}} scale {{.*}} {config = #tile.gemm<arch = sm_80, bm = 8, bn = 16, bk = 64, wm = 8, wn = 16, stages = 1, split_k = 3>}
+// CHECK: tile.gemm_decode {{.*}} scale {{.*}} scale {{.*}} {config = #tile.gemm<arch = sm_80, bm = 8, bn = 16, bk = 64, wm = 8, wn = 16, stages = 1, split_k = 4>}
 func.func @gemms(%x4: tensor<?x576xi4>, %x8: tensor<?x?x576xi8>, %xs: tensor<?x1xf32>, %xs3: tensor<?x?x1xf32>,
                  %xh: tensor<?x576xf16>, %w4: tensor<442368xui8>, %w8: tensor<884736xui8>, %wh: tensor<1536x576xf16>,
                  %ws: tensor<1536xf32>, %wg: tensor<1536x9xf16>, %g: tensor<1536x9xui8>, %b: tensor<1536xf32>,
@@ -33,7 +33,7 @@ func.func @gemms(%x4: tensor<?x576xi4>, %x8: tensor<?x?x576xi8>, %xs: tensor<?x1
     {config = #tile.gemm<arch = sm_80, bm = 128, bn = 128, bk = 64, wm = 64, wn = 64, stages = 3>}
     : (tensor<?x576xf16>, tensor<1536x576xf16>) -> tensor<?x1536xf32>
   %6 = tile.gemm_decode %x4 scale %xs, %w4 scale %ws
-    {config = #tile.gemm<arch = sm_80, bm = 8, bn = 16, bk = 64, wm = 8, wn = 16, stages = 1, split_k = 3>}
+    {config = #tile.gemm<arch = sm_80, bm = 8, bn = 16, bk = 64, wm = 8, wn = 16, stages = 1, split_k = 4>}
     : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<442368xui8>, tensor<1536xf32>) -> tensor<?x1536xf32>
   return
 }

@@ -17,6 +17,8 @@ std::string getGemmKernelName(mlir::Operation *op);
 Launch getGemmLaunch(mlir::Operation *op);
 Cost getGemmCost(mlir::Operation *op, int64_t rows);
 mlir::LogicalResult verifyGemm(mlir::Operation *op);
+/// C21: operands and results have bf16 elements only where the architecture computes with them.
+mlir::LogicalResult verifyBfloats(mlir::Operation *op, Arch arch);
 
 /// Bytes of a number of elements in memory, 4-bit ones two to a byte.
 int64_t getBytes(int64_t count, mlir::Type element);

@@ -76,6 +76,14 @@ static int64_t getWeightBits(RankedTensorType weight, int64_t n, int64_t k) {
   return weight.getNumElements() == bytesOf8Bits ? 8 : 4;
 }
 
+/// Groups of scales [N], [N, G] or, filled to blocks of 16 channels, [blocks, 16] or [blocks, 16, G].
+static int64_t countGroups(RankedTensorType scales, int64_t n) {
+  bool isBlocked = scales.getRank() > 1 && scales.getDimSize(0) == numerics::Layout::getRowBlocks(n) &&
+                   scales.getDimSize(1) == numerics::Layout::blockRows;
+  int64_t channelDims = isBlocked ? 2 : 1;
+  return scales.getRank() > channelDims ? scales.getShape().back() : 1;
+}
+
 GemmShape quantopt::tile::getGemmShape(Operation *op) {
   GemmOperands operands = getGemmOperands(op);
   GemmShape shape;
@@ -85,9 +93,9 @@ GemmShape quantopt::tile::getGemmShape(Operation *op) {
   shape.weightBits = getWeightBits(typeOf(operands.weight), shape.n, shape.k);
   shape.groups = 1;
   if (operands.groupScales)
-    shape.groups = lastSize(operands.groupScales);
+    shape.groups = countGroups(typeOf(operands.groupScales), shape.n);
   else if (shape.inputBits == 16 && operands.weightScale)
-    shape.groups = lastSize(operands.weightScale);
+    shape.groups = countGroups(typeOf(operands.weightScale), shape.n);
   shape.mma = operands.config.getMma();
   if (shape.mma == Mma::Derived)
     shape.mma = deriveMma(operands.config.getArch(), shape.inputBits, shape.weightBits);
