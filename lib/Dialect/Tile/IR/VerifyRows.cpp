@@ -110,7 +110,9 @@ LogicalResult EmbeddingOp::verify() {
       !holdsFloats(getResult()) || result.getRank() != ids.getRank() + 1 ||
       lastSize(getResult()) != lastSize(getTable()) ||
       failed(verifyCompatibleShape(result.getShape().drop_back(), ids.getShape()))) // C19
-    return emitOpError() << "expected i32 or i64 ids, a table of floats of known size, and one of XX
+    return emitOpError() << "expected i32 or i64 ids, a table of floats of known size, and one of its rows per id, got "
+                         << ids << ", " << table << " and " << result;
+  return verifyBfloats(*this, getArch());
 }
 LogicalResult ArgMaxOp::verify() {
   RankedTensorType input = typeOf(getInput()), result = typeOf(getResult());
