@@ -57,7 +57,7 @@ static void decodeCopy(InstructionDecoder &decoder) {
   decoder.dropHints();
   decoder.expectOperands(3, 4);
   decoder.readAddress(0);
-  decoder.readAddress(1, true);
+  decoder.readAddress(1, 1);
   uint64_t bytes = decoder.readImmediate(2);
   if (bytes != 16 && (level == 1 || (bytes != 4 && bytes != 8)))
     return decoder.fail("copies have 16 bytes, with .ca also 4 or 8");

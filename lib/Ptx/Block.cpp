@@ -20,10 +20,13 @@ Block::Block(const LaunchContext &context, uint64_t index)
     uint32_t threads = std::min<uint32_t>(numThreads - i * warpSize, warpSize);
     warps.push_back(std::make_unique<Warp>(*this, i, llvm::maskTrailingOnes<uint32_t>(threads)));
     Warp &warp = *warps.back();
-    warp.clock.known.assign(numWarps, 0);
+    warp.clock.known.assign(context.kernel.usesAsyncProxy ? 3 * numWarps : numWarps, 0);
     warp.clock.known[i] = 1;
     setSpecialRegisters(warp);
   }
+  clusterBarrier = std::make_unique<ClusterBarrier>(*this);
+  if (context.kernel.usesWarpGroups)
+    warpGroups = std::make_unique<WarpGroups>(*this);
 }
 
 void Block::setSpecialRegisters(Warp &warp) {
@@ -129,6 +132,8 @@ void Block::step(Warp &warp) {
   if (!checkReads(warp, instruction, lanes))
     return;
   warp.active = lanes;
+  if (warpGroups && !instruction.isWgmma && !warpGroups->access(warp, instruction))
+    return;
   instruction.execute(warp, instruction);
   for (uint32_t index : instruction.writes)
     warp.written[index] |= lanes;
@@ -164,10 +169,71 @@ llvm::Error Block::run() {
       allDone &= warp->state == Warp::State::Done;
     }
     if (allDone)
-      return llvm::Error::success();
-    if (!anyReady)
+      return finish();
+    if (!anyReady && !expireWaits())
       failDeadlock();
   }
+}
+
+void Block::wake(uint64_t key) {
+  for (std::unique_ptr<Warp> &warp : warps)
+    if (warp->state == Warp::State::Waiting && warp->wakeKey == key) {
+      warp->state = Warp::State::Ready;
+      warp->wakeKey = 0;
+    }
+}
+
+/// Nothing can run: mbarrier.try_wait would reach its time limit. False where that has not helped before.
+bool Block::expireWaits() {
+  constexpr unsigned limit = 4;
+  uint64_t progress = mbarriers.progress() + barriersPassed;
+  idleTurns = progress == lastProgress ? idleTurns + 1 : 0;
+  lastProgress = progress;
+  bool anyWoken = false;
+  for (std::unique_ptr<Warp> &warp : warps) {
+    if (warp->state != Warp::State::Waiting || warp->wakeKey == 0)
+      continue;
+    warp->isTimedOut = true;
+    warp->wakeKey = 0;
+    // The last turn is for the message: its waits fail like the others.
+    if (idleTurns < limit)
+      warp->state = Warp::State::Ready;
+    anyWoken = true;
+  }
+  return anyWoken && idleTurns < limit;
+}
+
+/// What still runs when every thread has exited is lost.
+llvm::Error Block::finish() {
+  std::string unfinished = mbarriers.findUnfinished();
+  if (unfinished.empty() && warpGroups)
+    unfinished = warpGroups->findUnfinished();
+  if (unfinished.empty())
+    return llvm::Error::success();
+  Dim3 at = coordinates;
+  return llvm::createStringError(context.program.name + ": kernel '" + context.kernel.info.name + "': " + unfinished +
+                                 "; cta (" + llvm::Twine(at.x) + "," + llvm::Twine(at.y) + "," + llvm::Twine(at.z) +
+                                 ")");
+}
+
+void Block::fenceProxy(Warp &warp) {
+  size_t numWarps = warps.size();
+  std::vector<uint32_t> &known = warp.clock.known;
+  for (size_t i = 0; i < numWarps; ++i)
+    known[2 * numWarps + i] = std::max(known[2 * numWarps + i], known[i]);
+  // What follows is not covered.
+  ++known[warp.index];
+}
+
+void Block::setMaximumRegisters(Warp &warp, unsigned count) {
+  constexpr unsigned registersOfProcessor = 65536;
+  maximumRegisters.resize(warps.size());
+  maximumRegisters[warp.index] = count;
+  unsigned sum = 0;
+  for (unsigned registers : maximumRegisters)
+    sum += registers * warpSize;
+  if (sum > registersOfProcessor)
+    warp.fail(warp.active, "the warps have asked for " + llvm::Twine(sum) + " registers; there are 65536");
 }
 
 /// Every warp that is left waits for something that nobody will bring.
@@ -201,7 +267,7 @@ void Block::arriveAtBarrier(Warp &warp, unsigned number, uint32_t threads, bool 
   if (barrier.arrived == 0) {
     barrier.expected = expected;
     barrier.line = warp.current->line;
-    barrier.clock.assign(warps.size(), 0);
+    barrier.clock.assign(warp.clock.known.size(), 0);
   } else if (barrier.expected != expected) {
     return warp.fail(warp.active, "barrier " + llvm::Twine(number) + " expects " + llvm::Twine(barrier.expected) +
                                       " threads since line " + llvm::Twine(barrier.line) + ", not " +

@@ -7,8 +7,11 @@
 #ifndef QUANTOPT_LIB_PTX_BLOCK_H
 #define QUANTOPT_LIB_PTX_BLOCK_H
 
+#include "ClusterBarrier.h"
 #include "GlobalMemory.h"
+#include "Mbarriers.h"
 #include "SharedMemory.h"
+#include "WarpGroups.h"
 #include "quantopt/Ptx/Interpreter.h"
 
 namespace quantopt::ptx {
@@ -50,6 +53,15 @@ public:
   void arriveAtBarrier(Warp &warp, unsigned barrier, uint32_t threads, bool waits);
   /// bar.red: like arriveAtBarrier; the instruction's result is set when all have arrived.
   void reduceAtBarrier(Warp &warp, unsigned barrier, uint32_t threads, uint32_t predicate);
+  /// Lets the warps that wait for a key run their instruction again.
+  void wake(uint64_t key);
+  /// Where a warp's clock has the warp's agent: what its bulk copies and wgmma do beside it.
+  unsigned agentOf(const Warp &warp) const { return warps.size() + warp.index; }
+  /// fence.proxy.async: what the warp knows of generic writes, the asynchronous proxy will know where the warp's
+  /// knowledge goes.
+  void fenceProxy(Warp &warp);
+  /// setmaxnreg: fails where warps have asked for more registers than there are.
+  void setMaximumRegisters(Warp &warp, unsigned count);
   /// Barriers of the whole CTA so far.
   uint32_t epoch() const { return barriersPassed; }
   /// Index of the CTA in the grid, and its coordinates.
@@ -59,6 +71,10 @@ public:
   const LaunchContext &context;
   SharedMemory shared;
   std::vector<std::unique_ptr<Warp>> warps;
+  Mbarriers mbarriers{*this};
+  std::unique_ptr<ClusterBarrier> clusterBarrier;
+  /// Of kernels with wgmma.
+  std::unique_ptr<WarpGroups> warpGroups;
   /// By instruction.
   std::vector<InstructionCounts> counts;
   /// The first failure of any warp.
@@ -81,10 +97,17 @@ private:
   bool checkReads(Warp &warp, const Instruction &instruction, uint32_t lanes);
   void completeBarrier(Barrier &barrier);
   void finishReduction(Warp &warp, uint32_t holding, uint32_t expected);
+  bool expireWaits();
+  llvm::Error finish();
   void failDeadlock();
 
   uint32_t numThreads;
   uint32_t barriersPassed = 0;
+  /// Turns in which nothing but time limits went by, and the phases of mbarriers that were complete at the last one.
+  unsigned idleTurns = 0;
+  uint64_t lastProgress = 0;
+  /// By warp: of setmaxnreg.
+  std::vector<unsigned> maximumRegisters;
   std::array<Barrier, 16> barriers;
 };
 

@@ -29,6 +29,10 @@ const InstructionTable &InstructionTable::get() {
     addControlInstructions(all);
     addWarpInstructions(all);
     addMatrixInstructions(all);
+    addMbarrierInstructions(all);
+    addBulkCopyInstructions(all);
+    addWgmmaInstructions(all);
+    addClusterInstructions(all);
     return all;
   }();
   return table;
@@ -90,7 +94,8 @@ StateSpace InstructionDecoder::takeSpace() {
     fail("local memory is not supported");
   if (take("global"))
     return StateSpace::Global;
-  if (take("shared") || take("shared::cta"))
+  // A cluster is one CTA.
+  if (take("shared") || take("shared::cta") || take("shared::cluster"))
     return StateSpace::Shared;
   if (take("const"))
     return StateSpace::Const;
@@ -303,13 +308,13 @@ uint64_t InstructionDecoder::readImmediate(unsigned i) {
   return 0;
 }
 
-void InstructionDecoder::readAddress(unsigned i, bool isSecond) {
+void InstructionDecoder::readAddress(unsigned i, unsigned which) {
   const ParsedOperand *parsed = operand(i);
   if (!parsed)
     return;
   if (parsed->kind != Kind::Address)
     return fail("expected an address");
-  AddressOperand &address = isSecond ? result.secondAddress : result.address;
+  AddressOperand &address = which == 0 ? result.address : which == 1 ? result.secondAddress : result.thirdAddress;
   const ParsedOperand &base = parsed->elements[0];
   address.displacement = parsed->value;
   if (base.kind == Kind::Register) {
@@ -344,6 +349,9 @@ void InstructionDecoder::readLabel(unsigned i) {
     return fail("unknown label '" + parsed->name + "'");
   result.target = *target;
 }
+
+void InstructionDecoder::useAsyncProxy() { kernel.kernel.usesAsyncProxy = true; }
+void InstructionDecoder::useWarpGroups() { kernel.kernel.usesWarpGroups = true; }
 
 void InstructionDecoder::access(StateSpace space, unsigned bytes) {
   result.isMemory = true;

@@ -63,14 +63,17 @@ public:
   /// An integer that is known here.
   uint64_t readImmediate(unsigned i);
   std::optional<uint64_t> immediateAt(unsigned i) const;
-  /// [base+offset] into result.address or result.secondAddress, and the other elements of the bracket as 32-bit
+  /// [base+offset] into result.address, secondAddress or thirdAddress, and the other elements of the bracket as 32-bit
   /// operands.
-  void readAddress(unsigned i, bool isSecond = false);
+  void readAddress(unsigned i, unsigned which = 0);
   void readLabel(unsigned i);
 
   void execute(Execute function) { result.execute = function; }
   /// Notes an access that memory is watched for.
   void access(StateSpace space, unsigned bytes);
+  /// Notes that the kernel needs to watch the asynchronous proxy, or wgmma in flight.
+  void useAsyncProxy();
+  void useWarpGroups();
   /// Refuses targets below sm_`least`.
   void require(unsigned least);
   unsigned target() const;
@@ -114,6 +117,10 @@ void addAsyncInstructions(InstructionTable &table);
 void addControlInstructions(InstructionTable &table);
 void addWarpInstructions(InstructionTable &table);
 void addMatrixInstructions(InstructionTable &table);
+void addMbarrierInstructions(InstructionTable &table);
+void addBulkCopyInstructions(InstructionTable &table);
+void addWgmmaInstructions(InstructionTable &table);
+void addClusterInstructions(InstructionTable &table);
 
 } // namespace quantopt::ptx
 

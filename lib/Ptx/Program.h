@@ -54,11 +54,13 @@ struct Instruction {
   bool isAligned = false;
   /// Whether it touches memory; for counters.
   bool isMemory = false;
+  /// Whether its accumulators and fragments may be in flight already.
+  bool isWgmma = false;
   enum class Flow : uint8_t { Next, Branch, Exit };
   Flow flow = Flow::Next;
   /// Modifiers; their meaning is the function's.
   std::array<uint32_t, 6> modifiers = {};
-  AddressOperand address, secondAddress;
+  AddressOperand address, secondAddress, thirdAddress;
   /// In the order of the text, vectors flattened, addresses left out.
   llvm::SmallVector<Operand, 4> operands;
   /// Registers that are read and written; the executor checks and marks them.
@@ -122,6 +124,8 @@ struct Kernel {
   uint32_t dynamicOffset = 0;
   /// Least size of an access in bytes: memory is watched in pieces of it.
   unsigned sharedGranule = 16, globalGranule = 16;
+  /// Whether it has instructions that work beside its threads (bulk copies, wgmma, mbarriers), and wgmma.
+  bool usesAsyncProxy = false, usesWarpGroups = false;
 };
 
 class Program {

@@ -26,7 +26,7 @@ void SharedMemory::reset(const Kernel &newKernel, uint32_t dynamicBytes, unsigne
   writes.assign(numPieces, Write());
   readers.assign(numPieces, 0);
   // Entries are valid where `readers` says so.
-  reads.resize(numPieces * numWarps);
+  reads.resize(numPieces * numWarps * (kernel->usesAsyncProxy ? 2 : 1));
   for (const Variable &variable : kernel->shared) {
     uint64_t variableSize = variable.size ? variable.size : dynamicBytes;
     for (uint64_t piece = variable.address >> shift; piece < llvm::divideCeil(variable.address + variableSize, granule);
@@ -67,31 +67,67 @@ inline bool SharedMemory::isOrdered(const Warp &warp, unsigned lane, const Write
 
 bool SharedMemory::failWrite(Warp &warp, unsigned lane, uint64_t offset, const Write &earlier, llvm::StringRef what) {
   const Instruction &writer = kernel->instructions[earlier.instruction];
-  warp.fail(1u << lane, what + " " + describe(offset) + ", written at line " + llvm::Twine(writer.line) + " by warp " +
-                            llvm::Twine(earlier.thread / warpSize) + ", lane " +
-                            llvm::Twine(earlier.thread % warpSize));
+  unsigned actor = earlier.thread / warpSize;
+  llvm::StringRef how = isAgent(actor) ? "written by the bulk copy at line " : "written at line ";
+  warp.fail(1u << lane, what + " " + describe(offset) + ", " + how + llvm::Twine(writer.line) + " by warp " +
+                            llvm::Twine(actor % numWarps) + ", lane " + llvm::Twine(earlier.thread % warpSize));
   return false;
+}
+
+inline void SharedMemory::noteRead(Actor actor, unsigned lane, uint64_t piece) {
+  Read &record = reads[actor.index * numPieces + piece];
+  if (!(readers[piece] >> actor.index & 1) || record.stamp != actor.stamp)
+    record = {actor.stamp, 0};
+  record.lanes |= 1u << lane;
+  readers[piece] |= uint64_t(1) << actor.index;
+}
+
+inline bool SharedMemory::isShownToProxy(const Warp &warp, const Write &write) const {
+  unsigned actor = write.thread / warpSize;
+  return isAgent(actor) || write.stamp <= warp.clock.known[2 * numWarps + actor];
+}
+
+/// Whether what a piece holds may be read.
+inline bool SharedMemory::checkWrite(Warp &warp, unsigned lane, uint64_t piece, bool isAsync) {
+  const Write &write = writes[piece];
+  if (write.kind == Kind::Uninitialised) {
+    warp.fail(1u << lane, "reads " + describe(piece << shift) + ", which was never written");
+    return false;
+  }
+  if (write.kind == Kind::Mbarrier)
+    return failWrite(warp, lane, piece << shift, write, "only mbarrier instructions may read");
+  if (write.kind == Kind::Pending)
+    return failWrite(warp, lane, piece << shift, write, "no wait_group came between a cp.async and this read of");
+  if (!isOrdered(warp, lane, write))
+    return failWrite(warp, lane, piece << shift, write,
+                     isAgent(write.thread / warpSize) ? "no wait for the copy's mbarrier came before this read of"
+                                                      : "race: no barrier came before this read of");
+  if (isAsync && !isShownToProxy(warp, write))
+    return failWrite(warp, lane, piece << shift, write, "no fence.proxy.async came before this asynchronous read of");
+  return true;
 }
 
 bool SharedMemory::read(Warp &warp, unsigned lane, uint64_t offset, unsigned count, void *to) {
   if (!isInside(warp, lane, offset, count))
     return false;
-  uint32_t own = warp.clock.known[warp.index];
+  Actor actor = threadsOf(warp);
   for (uint64_t piece = offset >> shift, end = piece + (count >> shift); piece < end; ++piece) {
-    const Write &write = writes[piece];
-    if (write.kind == Kind::Uninitialised) {
-      warp.fail(1u << lane, "reads " + describe(piece << shift) + ", which was never written");
+    if (!checkWrite(warp, lane, piece, /*isAsync=*/false))
       return false;
-    }
-    if (write.kind == Kind::Pending)
-      return failWrite(warp, lane, piece << shift, write, "no wait_group came between a cp.async and this read of");
-    if (!isOrdered(warp, lane, write))
-      return failWrite(warp, lane, piece << shift, write, "race: no barrier came before this read of");
-    Read &record = reads[warp.index * numPieces + piece];
-    if (!(readers[piece] >> warp.index & 1) || record.stamp != own)
-      record = {own, 0};
-    record.lanes |= 1u << lane;
-    readers[piece] |= 1u << warp.index;
+    noteRead(actor, lane, piece);
+  }
+  std::memcpy(to, &bytes[offset], count);
+  return true;
+}
+
+bool SharedMemory::readAsync(Warp &warp, unsigned lane, uint64_t offset, unsigned count, void *to) {
+  if (!isInside(warp, lane, offset, count))
+    return false;
+  Actor actor = agentOf(warp);
+  for (uint64_t piece = offset >> shift, end = piece + (count >> shift); piece < end; ++piece) {
+    if (!checkWrite(warp, lane, piece, /*isAsync=*/true))
+      return false;
+    noteRead(actor, lane, piece);
   }
   std::memcpy(to, &bytes[offset], count);
   return true;
@@ -99,7 +135,7 @@ bool SharedMemory::read(Warp &warp, unsigned lane, uint64_t offset, unsigned cou
 
 /// Whether every read since the last write precedes what the lane does now.
 bool SharedMemory::checkReads(Warp &warp, unsigned lane, uint64_t piece) {
-  for (uint32_t mask = readers[piece]; mask; mask &= mask - 1) {
+  for (uint64_t mask = readers[piece]; mask; mask &= mask - 1) {
     unsigned reader = llvm::countr_zero(mask);
     const Read &record = reads[reader * numPieces + piece];
     uint32_t culprits = 0;
@@ -111,8 +147,11 @@ bool SharedMemory::checkReads(Warp &warp, unsigned lane, uint64_t piece) {
       });
     if (!culprits)
       continue;
-    warp.fail(1u << lane, "race: no barrier came between reads by warp " + llvm::Twine(reader) + ", " +
-                              describeLanes(culprits) + ", and this write of " + describe(piece << shift));
+    warp.fail(1u << lane, isAgent(reader)
+                              ? "race: no wgmma.wait_group and barrier came between reads by a wgmma of warp " +
+                                    llvm::Twine(reader - numWarps) + " and this write of " + describe(piece << shift)
+                              : "race: no barrier came between reads by warp " + llvm::Twine(reader) + ", " +
+                                    describeLanes(culprits) + ", and this write of " + describe(piece << shift));
     return false;
   }
   return true;
@@ -126,10 +165,10 @@ bool SharedMemory::overlaps(Warp &warp, unsigned lane, uint64_t piece, uint64_t 
   return failWrite(warp, lane, begin, writes[piece], "race: lanes write different values to");
 }
 
-bool SharedMemory::startWrite(Warp &warp, unsigned lane, uint64_t offset, unsigned count, const void *from, Kind kind) {
+bool SharedMemory::startWrite(Warp &warp, Actor actor, unsigned lane, uint64_t offset, unsigned count, const void *from,
+                              Kind kind) {
   if (!isInside(warp, lane, offset, count))
     return false;
-  uint32_t own = warp.clock.known[warp.index];
   uint32_t instruction = warp.current - kernel->instructions.data();
   for (uint64_t piece = offset >> shift, end = piece + (count >> shift); piece < end; ++piece) {
     Write &write = writes[piece];
@@ -141,25 +180,45 @@ bool SharedMemory::startWrite(Warp &warp, unsigned lane, uint64_t offset, unsign
     }
     if (write.kind == Kind::Pending)
       return failWrite(warp, lane, piece << shift, write, "no wait_group came between a cp.async and this write of");
+    if (write.kind == Kind::Mbarrier)
+      return failWrite(warp, lane, piece << shift, write, "only mbarrier instructions may write");
     if (write.kind >= Kind::Written && !areAtomic && !isOrdered(warp, lane, write))
       return failWrite(warp, lane, piece << shift, write, "race: no barrier came before this write of");
+    if (write.kind >= Kind::Written && isAgent(actor.index) && !isShownToProxy(warp, write))
+      return failWrite(warp, lane, piece << shift, write,
+                       "no fence.proxy.async came before this asynchronous write of");
     if (readers[piece] && !checkReads(warp, lane, piece))
       return false;
     readers[piece] = 0;
-    write = {own, serial, instruction, uint16_t(warp.index * warpSize + lane), kind};
+    write = {actor.stamp, serial, instruction, uint16_t(actor.index * warpSize + lane), kind};
   }
   return true;
 }
 
 bool SharedMemory::write(Warp &warp, unsigned lane, uint64_t offset, unsigned count, const void *from) {
-  if (!startWrite(warp, lane, offset, count, from, Kind::Written))
+  if (!startWrite(warp, threadsOf(warp), lane, offset, count, from, Kind::Written))
     return false;
   std::memcpy(&bytes[offset], from, count);
   return true;
 }
 
+bool SharedMemory::writeAsync(Warp &warp, unsigned lane, uint64_t offset, unsigned count, const void *from) {
+  if (!startWrite(warp, agentOf(warp), lane, offset, count, from, Kind::Written))
+    return false;
+  std::memcpy(&bytes[offset], from, count);
+  return true;
+}
+
+bool SharedMemory::beginMbarrier(Warp &warp, unsigned lane, uint64_t offset) {
+  return startWrite(warp, threadsOf(warp), lane, offset, 8, nullptr, Kind::Mbarrier);
+}
+
+void SharedMemory::endMbarrier(uint64_t offset) {
+  std::fill_n(writes.begin() + (offset >> shift), 8 >> shift, Write{0, 0, 0, 0, Kind::Uninitialised});
+}
+
 bool SharedMemory::copy(Warp &warp, unsigned lane, uint64_t offset, unsigned count, const void *from) {
-  if (!startWrite(warp, lane, offset, count, from, Kind::Pending))
+  if (!startWrite(warp, threadsOf(warp), lane, offset, count, from, Kind::Pending))
     return false;
   std::memcpy(&bytes[offset], from, count);
   return true;
@@ -172,7 +231,7 @@ uint8_t *SharedMemory::atomic(Warp &warp, unsigned lane, uint64_t offset, unsign
     warp.fail(1u << lane, "reads " + describe(offset) + ", which was never written");
     return nullptr;
   }
-  return startWrite(warp, lane, offset, count, nullptr, Kind::Atomic) ? &bytes[offset] : nullptr;
+  return startWrite(warp, threadsOf(warp), lane, offset, count, nullptr, Kind::Atomic) ? &bytes[offset] : nullptr;
 }
 
 void SharedMemory::arrive(Warp &warp, unsigned lane, uint64_t offset, unsigned count, uint32_t instruction) {

@@ -30,10 +30,20 @@ public:
   /// Called before every instruction that writes: lanes of one instruction may write the same value to one place.
   void beginInstruction() { ++serial; }
 
+  // What bulk copies and wgmma do: the accesses are those of the warp's agent, and writes of threads must have been
+  // shown to it by a fence.proxy.async.
+  bool readAsync(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, void *to);
+  bool writeAsync(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, const void *from);
+  /// 8 bytes that only mbarrier instructions may touch until the end.
+  bool beginMbarrier(Warp &warp, unsigned lane, uint64_t offset);
+  void endMbarrier(uint64_t offset);
+
+  /// "'tile' + 64"
+  std::string describe(uint64_t offset) const;
   uint64_t size() const { return bytes.size(); }
 
 private:
-  enum class Kind : uint8_t { Outside, Uninitialised, Written, Atomic, Pending };
+  enum class Kind : uint8_t { Outside, Uninitialised, Written, Atomic, Pending, Mbarrier };
   struct Write {
     uint32_t stamp = 0;
     uint32_t serial = 0;
@@ -46,14 +56,26 @@ private:
     uint32_t lanes = 0;
   };
 
+  /// Who makes an access: the threads of a warp, or its agent.
+  struct Actor {
+    unsigned index;
+    uint32_t stamp;
+  };
+  static Actor threadsOf(const Warp &warp) { return {warp.index, warp.clock.known[warp.index]}; }
+  Actor agentOf(const Warp &warp) const { return {numWarps + warp.index, warp.agentStamp}; }
+  bool isAgent(unsigned index) const { return index >= numWarps; }
+
   bool isInside(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes);
   /// Whether a write precedes what the lane does now.
   bool isOrdered(const Warp &warp, unsigned lane, const Write &write) const;
+  /// Whether a write is known to the asynchronous proxy, too.
+  bool isShownToProxy(const Warp &warp, const Write &write) const;
+  bool checkWrite(Warp &warp, unsigned lane, uint64_t piece, bool isAsync);
+  void noteRead(Actor actor, unsigned lane, uint64_t piece);
   bool checkReads(Warp &warp, unsigned lane, uint64_t piece);
-  bool startWrite(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, const void *from, Kind kind);
+  bool startWrite(Warp &warp, Actor actor, unsigned lane, uint64_t offset, unsigned bytes, const void *from, Kind kind);
   bool failWrite(Warp &warp, unsigned lane, uint64_t offset, const Write &earlier, llvm::StringRef what);
   bool overlaps(Warp &warp, unsigned lane, uint64_t piece, uint64_t offset, const void *from);
-  std::string describe(uint64_t offset) const;
 
   const Kernel *kernel = nullptr;
   unsigned granule = 1, shift = 0, numWarps = 1;
@@ -61,9 +83,9 @@ private:
   uint32_t serial = 0;
   std::vector<uint8_t> bytes;
   std::vector<Write> writes;
-  /// Which warps have a record in `reads` since the last write of a piece.
-  std::vector<uint32_t> readers;
-  /// By warp, then by piece.
+  /// Which actors have a record in `reads` since the last write of a piece.
+  std::vector<uint64_t> readers;
+  /// By actor, then by piece.
   std::vector<Read> reads;
 };
 

@@ -82,6 +82,22 @@ void Warp::fail(uint32_t lanes, const llvm::Twine &what) {
                       .str();
 }
 
+bool Warp::checkWritten(const Operand &operand) {
+  uint32_t missing = operand.kind == Operand::Kind::Register ? active & ~written[operand.index] : 0;
+  if (missing)
+    fail(missing, "reads register '" + llvm::Twine(block.context.kernel.registers[operand.index].name) +
+                      "', which was never written");
+  return !missing;
+}
+
+void Warp::waitFor(uint64_t key, std::string what) {
+  --block.counts[--paths.back().pc].executions;
+  state = State::Waiting;
+  wakeKey = key;
+  isTimedOut = false;
+  waitsFor = std::move(what);
+}
+
 void Warp::branch(uint32_t taken, uint32_t target, uint32_t reconvergence) {
   Path &path = paths.back();
   uint32_t others = path.lanes & ~taken, next = path.pc;

@@ -10,6 +10,7 @@
 #include "AsyncCopies.h"
 #include "Program.h"
 #include "llvm/ADT/bit.h"
+#include <utility>
 
 namespace quantopt::ptx {
 
@@ -34,6 +35,10 @@ template <typename Function> inline void forEachLane(uint32_t mask, Function &&f
 struct WarpClock {
   /// By warp of the CTA: accesses stamped up to this precede what this warp does now. The own entry is the stamp of
   /// accesses being made.
+  ///
+  /// Where the kernel uses the asynchronous proxy, two more parts follow, as long as the first: agents, which are what
+  /// the warps' bulk copies and wgmma do beside them (Block::agentOf), and writes of warps that a fence.proxy.async has
+  /// shown to that proxy. All of them are passed on alike.
   std::vector<uint32_t> known;
   /// Own accesses up to this precede every lane.
   uint32_t synced = 0;
@@ -80,6 +85,12 @@ public:
   /// Ends the launch. `lanes` are the ones to blame.
   void fail(uint32_t lanes, const llvm::Twine &what);
   bool failed() const { return isFailed; }
+  /// Tells where one of the active lanes has never written a register; then false.
+  bool checkWritten(const Operand &operand);
+  /// Suspends the warp; when Block::wake is called with the key it runs the present instruction again.
+  void waitFor(uint64_t key, std::string what);
+  /// Whether the warp was resumed although what it waited for has not come, because nothing else could run.
+  bool takeTimeout() { return std::exchange(isTimedOut, false); }
 
   //===--- Control. -----------------------------------------------------------------===//
 
@@ -104,6 +115,8 @@ public:
   const Instruction *current = nullptr;
   WarpClock clock;
   AsyncCopies copies;
+  /// The stamp of what the warp's agent does now: one higher for each bulk copy and wgmma.
+  uint32_t agentStamp = 0;
 
 private:
   friend class Block;
@@ -117,7 +130,9 @@ private:
   llvm::SmallVector<Path, 8> paths;
   uint32_t living;
   uint64_t issued = 0;
-  bool isFailed = false;
+  bool isFailed = false, isTimedOut = false;
+  /// What wakes the warp; 0 for barriers.
+  uint64_t wakeKey = 0;
   const uint8_t *constants;
   std::vector<uint8_t> registers;
   std::vector<uint32_t> predicates;
