@@ -34,8 +34,6 @@ static void decodeTrap(InstructionDecoder &decoder) {
   decoder.execute([](Warp &warp, const Instruction &) { warp.fail(warp.active, "trap"); });
 }
 
-static void decodeCall(InstructionDecoder &decoder) { decoder.fail("calls are not supported: inline everything"); }
-
 //===----------------------------------------------------------------------------===//
 // Barriers of CTAs. modifiers: 0 the reduction (1 popc, 2 and, 3 or), 1 waits, 2 has a number of threads.
 //===----------------------------------------------------------------------------===//
@@ -127,7 +125,6 @@ void quantopt::ptx::addControlInstructions(InstructionTable &table) {
   table.add("ret", decodeExit);
   table.add("exit", decodeExit);
   table.add("trap", decodeTrap);
-  table.add("call", decodeCall);
   table.add("bar", decodeBarrier);
   table.add("barrier", decodeBarrier);
   table.add("bar.warp.sync", decodeWarpSync);

@@ -501,6 +501,8 @@ void Parser::parseInstruction() {
     instruction.guard = *index;
   }
   instruction.opcode = expectWord("an instruction");
+  if (instruction.opcode.split('.').first == "call")
+    return fail("calls are not supported: inline everything", instruction.line);
   while (!failed() && !token.is(';')) {
     if (!instruction.operands.empty())
       expect(',');
