@@ -125,11 +125,12 @@ TEST(StrictTest, WriteAfterReadOfAnotherWarp) {
               exchange + "bar.sync 0; st.shared.u32 [%d4], %r20;");
 }
 
-TEST(StrictTest, WriteAfterReadsOfALesserWarp) {
-  std::string read = addresses + "setp.lt.u32 %p1, %r0, 32; st.shared.u32 [%d4], %r0; bar.sync 0;"
+// The last warp to reach a barrier runs on first.
+TEST(StrictTest, WriteAfterReadsNamesTheReaders) {
+  std::string read = addresses + "setp.gt.u32 %p1, %r0, 31; st.shared.u32 [%d4], %r0; bar.sync 0;"
                                  "@%p1 ld.shared.u32 %r20, [%d6];";
   expectFault(withShared(), read + "@!%p1 st.shared.u32 [%d4], %r0;",
-              {"race: no barrier came between reads by warp 0, lane 0", "warp 1, lane 0"},
+              {"race: no barrier came between reads by warp 1, lane 0", "warp 0, lane 0"},
               read + "bar.sync 0; @!%p1 st.shared.u32 [%d4], %r0;");
 }
 
