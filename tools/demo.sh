@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # From a bare Debian 12 to a table of what 4-bit quantization does to a real model:   bash tools/demo.sh
-# Sets up, builds, quantizes SmolLM2-135M in three ways, measures each against the original, lets each continue a sentence.
-# The models stay in out/demo. The first run takes most of its time for packages and the build.
+# Sets up, builds, quantizes SmolLM2-135M in three ways, measures each against the original, lets each continue a sentence;
+# then writes INT4 GPU kernels for one of them and shows what they consist of. The models stay in out/demo. The first run
+# takes most of its time for packages and the build.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONPATH=python
@@ -50,6 +51,12 @@ try() {
   step "$name: continuing a sentence in onnxruntime" continue_prompt "$OUT/$name/model.onnx" "$OUT/$name/generate.json"
 }
 
+emit_bundle() {
+  rm -rf "$OUT/bundle"
+  $BIN/quant-opt "$REFERENCE/model.onnx" --quarot="weight-bits=4 act-bits=4 kv-bits=4 seed=7" \
+    --emit-bundle="arch=sm_80 output=$OUT/bundle" 2>"$OUT/bundle.log" || { cat "$OUT/bundle.log"; return 1; }
+}
+
 start=$SECONDS
 step "set-up" bash tools/setup.sh
 step "build" build
@@ -58,6 +65,7 @@ step "original: continuing a sentence in onnxruntime" continue_prompt $REFERENCE
 try rtn --rtn="weight-bits=4 act-bits=4 kv-bits=4"
 try quarot --quarot="weight-bits=4 act-bits=4 kv-bits=4 seed=7"
 try w4a16 --w4a16
+step "bundle: GPU kernels and packed weights for sm_80" emit_bundle
 
 printf '\nSmolLM2-135M-Instruct, first %d tokens of a novel; everything took %d s\n\n' $TOKENS $((SECONDS - start))
 $PYTHON -m quantopt.summary "reference, f32=$REFERENCE" "W4A4KV4, no rotation=$OUT/rtn" "W4A4KV4, rotated=$OUT/quarot" \
@@ -68,3 +76,6 @@ bytes: all files of the model; embedding and head stay f32, and a rotated model 
 shares it with the embedding. bits/weight: quantized linears with their scales. seconds, peak MB: of quant-opt.
 The W4A4KV4 files are for checking and interchange; W4A16 is the form that onnxruntime runs fast.
 NOTE
+
+printf '\nGPU bundle of the rotated W4A4KV4 model (out/demo/bundle), its kernels as ptxas assembles them:\n\n'
+$PYTHON -m quantopt.bundle $OUT/bundle

@@ -45,4 +45,33 @@ def TileLowerPass : Pass<"tile-lower", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
+
+def EmitBundlePass : Pass<"emit-bundle", "::mlir::ModuleOp"> {
+  let summary = "Write kernels, packed weights and a plan of launches for a GPU";
+  let description = [{
+    Lowers a copy of the module (`tile-select`, `tile-lower`), which stays as it is, and writes a folder:
+
+    | file | contents |
+    |---|---|
+    | `kernels.ptx` | every kernel once, for one architecture |
+    | `weights.safetensors` | the weights that kernels read, in the order they read them, and scales |
+    | `plan.json` | kernels with block, shared memory, grid and arguments; launches in the order of the graph; sizes and hashes |
+    | `tokenizer.json`, ... | as they lie beside the source model |
+
+    Ops that have no kernel yet are listed in the plan as `unlowered`, and named in a warning.
+
+    The folder appears under its name when it is complete, and replaces a bundle that has it; on errors nothing stays.
+    The bytes depend neither on `threads` nor on `max-memory`.
+  }];
+  let options = [
+    Option<"output", "output", "std::string", "", "The folder to write">,
+    DefaultOption<"arch", "arch", "std::string", [{"sm_80"}], "Architecture: sm_75, sm_80, sm_86, sm_87, sm_89, sm_90a, "
+                  "sm_100a or sm_120a">,
+    DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
+    DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together for weights, in MiB">,
+    DefaultOption<"plan", "plan", "bool", "false", "Print sizes and memory on stderr before weights are computed">,
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::quantopt::param::ParamDialect", "::quantopt::q::QDialect",
+                           "::quantopt::tile::TileDialect"];
+}
 #endif

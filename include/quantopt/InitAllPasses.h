@@ -14,6 +14,7 @@
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Pipelines/Pipelines.h"
+#include "quantopt/Target/PTX/Bundle.h"
 
 namespace quantopt {
 
@@ -26,6 +27,7 @@ inline void registerAllPasses() {
   registerParamPasses();
   registerTileSelectPass();
   registerTileLowerPass();
+  registerEmitBundlePass();
   registerPipelines();
 }
 

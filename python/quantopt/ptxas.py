@@ -156,6 +156,7 @@ class Kernel:
 
     @property
     def loop(self):
+        """The instructions of the main loop; none where ptxas has unrolled short loops."""
         return main_loop(self.instructions)
 
 
@@ -179,11 +180,12 @@ def summary(kernel):
 
 
 def table(kernels, opcodes=5):
-    """The kernels as lines of text: resources, length of the main loop and its most frequent opcodes."""
-    rows = [("kernel", "registers", "spills", "stack", "loop", "mix of the main loop")]
+    """The kernels as lines of text: resources, length of the main loop and the most frequent opcodes of it (of the whole
+    kernel, where there is no loop)."""
+    rows = [("kernel", "registers", "spills", "stack", "loop", "mix")]
     for name, kernel in kernels.items():
         loop, resources = kernel.loop, kernel.resources
-        mix = ", ".join(f"{count} {opcode}" for opcode, count in histogram(loop).most_common(opcodes))
+        mix = ", ".join(f"{count} {opcode}" for opcode, count in histogram(loop or kernel.instructions).most_common(opcodes))
         spills = resources.spill_stores + resources.spill_loads
         rows.append((name, *map(str, (resources.registers, spills, resources.stack, len(loop), mix))))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]

@@ -1,11 +1,13 @@
 """Fixtures: what tools/setup.sh fetched, the model made of it, and the test data outside the tree."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from quantopt import gguf_tokenizer, llama_gguf
+from quantopt.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
@@ -46,3 +48,15 @@ def texts():
 def models():
     """Folders with the converted model, by the exporter that wrote the graph."""
     return {exporter: CACHE / f"smollm2-135m-{exporter}" for exporter in ("dynamo", "torchscript")}
+
+
+@pytest.fixture(scope="session")
+def smollm2_bundle(root, models, tmp_path_factory):
+    """SmolLM2-135M in 4 bits as a bundle for sm_80."""
+    folder = tmp_path_factory.mktemp("smollm2") / "bundle"
+    subprocess.run(
+        [root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7",
+         f"--emit-bundle=output={folder}"],
+        check=True,
+    )  # fmt: skip
+    return Bundle(folder)

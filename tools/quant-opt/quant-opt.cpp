@@ -88,7 +88,7 @@ static MlirOptMainConfig withPlan(const MlirOptMainConfig &config) {
       return failure();
     };
     for (Pass &pass : pm.getPasses())
-      if (llvm::is_contained({"emit-onnx", "param-materialize"}, pass.getArgument()) &&
+      if (llvm::is_contained({"emit-bundle", "emit-onnx", "param-materialize"}, pass.getArgument()) &&
           failed(pass.initializeOptions("plan=true", report)))
         return failure();
     return success();

@@ -1,0 +1,41 @@
+//===- Bundle.h - kernels, packed weights and a plan of launches ------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_TARGET_PTX_BUNDLE_H
+#define QUANTOPT_TARGET_PTX_BUNDLE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/Pass.h"
+#include <string>
+
+namespace quantopt {
+
+#define GEN_PASS_DECL_EMITBUNDLEPASS
+#define GEN_PASS_REGISTRATION_EMITBUNDLEPASS
+#include "tile/TilePasses.h.inc"
+
+struct BundleOptions {
+  /// The folder to write.
+  std::string output;
+  /// Architecture of all kernels, as tile-select names it.
+  std::string arch = "sm_80";
+  /// 0: one per core.
+  unsigned threads = 0;
+  /// Bytes of working memory of all threads together, for weights.
+  uint64_t maxMemory = uint64_t(128) << 20;
+  /// Print what will be computed and how much memory it takes, before it is done.
+  bool printPlan = false;
+};
+
+/// Writes what runs the model on a GPU, without changing `module`: kernels.ptx, weights.safetensors with the weights
+/// that the kernels read, plan.json (Plan.h), and the tokenizer and the configuration that lie beside the source model.
+/// Ops without a kernel are listed in the plan and in a warning. Replaces a bundle that has the folder's name; after a
+/// failure, which has been reported, that is as it was and nothing has been left behind.
+mlir::LogicalResult emitBundle(mlir::ModuleOp module, const BundleOptions &options);
+
+} // namespace quantopt
+
+#endif // QUANTOPT_TARGET_PTX_BUNDLE_H
