@@ -15,6 +15,13 @@ def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
     order that the kernel reads. Configurations come from a checked-in table by architecture, op and shape; an attribute
     `tile.config` on an op overrides it. Ops that have no kernel stay.
 
+    | ops | kernel |
+    |---|---|
+    | `q.linear`, and the `llm.residual_add` that alone reads it | `tile.gemm_w4a4`, `gemm_w4a8`, `gemm_w8a8`; `gemm_decode` for few rows |
+    | `llm.residual_add`, `llm.rms_norm`, `rot.convert`, `q.quantize_dynamic` | `tile.norm_quant` |
+    | `llm.swiglu`, `rot.convert`, `q.quantize_dynamic` | `tile.swiglu_quant` |
+    | `llm.embedding` | `tile.embedding` |
+
     Example:
     ```mlir
     %y = q.linear %x, %xs, %w, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64}

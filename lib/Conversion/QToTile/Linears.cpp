@@ -7,7 +7,6 @@
 #include "Policy.h"
 #include "Selection.h"
 #include "mlir/IR/Builders.h"
-#include "mlir/IR/Verifier.h"
 #include "quantopt/Dialect/Support/TensorType.h"
 
 using namespace mlir;
@@ -61,6 +60,14 @@ static q::PackOp pack(OpBuilder &builder, Location location, Value codes, Value 
       RankedTensorType::get(scaleShape, typeOf(scale).getElementType()), codes, scale, layout.getName(), groupSize);
 }
 
+/// The addition that alone reads a linear, of one type with it; null where there is none.
+static llm::ResidualAddOp findResidualAddition(q::LinearOp linear) {
+  if (!linear->hasOneUse())
+    return {};
+  auto addition = dyn_cast<llm::ResidualAddOp>(*linear->user_begin());
+  return addition && addition.getType() == linear.getType() ? addition : llm::ResidualAddOp();
+}
+
 LogicalResult Selection::select(q::LinearOp linear) {
   if (linear.getInputGroupSize() || linear.getWeightGroupSize())
     return keep(linear, "has scales per group; kernels take one per token and one per channel"), success();
@@ -81,24 +88,32 @@ LogicalResult Selection::select(q::LinearOp linear) {
   if (inputBits == 4 && !isS4)
     reason += weightBits == 4 ? "; no INT4 tensor cores: 4-bit codes in 8 bits" : "; 4-bit codes in 8 bits";
 
-  OpBuilder builder(linear);
+  // An addition that alone reads the linear is part of its kernel.
+  llm::ResidualAddOp addition = findResidualAddition(linear);
+  Operation *last = addition ? addition.getOperation() : linear.getOperation();
+  Value residual;
+  if (addition)
+    residual = addition.getLhs() == linear.getResult() ? addition.getRhs() : addition.getLhs();
+
+  OpBuilder builder(last);
   q::PackOp packed =
       pack(builder, linear.getLoc(), linear.getWeight(), linear.getWeightScale(), /*groupSize=*/0, layout);
   auto create = [&](auto tag) -> Operation * {
-    return decltype(tag)::create(builder, linear.getLoc(), linear.getType(), input, linear.getInputScale(),
+    return decltype(tag)::create(builder, linear.getLoc(), last->getResult(0).getType(), input, linear.getInputScale(),
                                  packed.getPacked(), packed.getPackedScale(), /*group_scales=*/Value(),
-                                 linear.getBias(), /*residual=*/Value(), *config, /*kernel=*/SymbolRefAttr());
+                                 linear.getBias(), residual, *config, /*kernel=*/SymbolRefAttr());
   };
   Operation *gemm = isDecode()        ? create(GemmDecodeOp())
                     : isS4            ? create(GemmW4A4Op())
                     : weightBits == 4 ? create(GemmW4A8Op())
                                       : create(GemmW8A8Op());
-  gemm->setDiscardableAttrs(linear->getDiscardableAttrDictionary());
-  gemm->removeDiscardableAttr(configAttrName);
-  if (failed(mlir::verify(gemm)))
+  if (addition)
+    reason += "; adds the residual";
+  if (failed(finish(linear, gemm)))
     return failure();
-  report(linear, gemm);
-  linear.replaceAllUsesWith(gemm->getResult(0));
-  linear.erase();
+  last->replaceAllUsesWith(gemm);
+  last->erase();
+  if (addition)
+    linear.erase();
   return success();
 }

@@ -8,6 +8,7 @@
 #define QUANTOPT_LIB_CONVERSION_QTOTILE_SELECTION_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Tile/IR/Tile.h"
 
@@ -25,14 +26,22 @@ public:
   mlir::LogicalResult run(mlir::func::FuncOp function);
 
 private:
+  template <typename OpTy> mlir::LogicalResult selectEach(mlir::func::FuncOp function);
   mlir::LogicalResult select(q::LinearOp linear);
+  mlir::LogicalResult select(llm::EmbeddingOp embedding);
+  /// A quantizer with what makes the rows that it reads: a norm or a SwiGLU, and a change of basis.
+  mlir::LogicalResult select(q::QuantizeDynamicOp quantize);
+  mlir::LogicalResult replaceNorm(q::QuantizeDynamicOp quantize, llm::RmsNormOp norm, rot::Transform transform);
+  mlir::LogicalResult replaceSwiglu(q::QuantizeDynamicOp quantize, llm::SwigluOp swiglu, rot::Transform transform);
   /// The configuration that the op asks for, or the table's.
   mlir::FailureOr<GemmAttr> chooseConfig(mlir::Operation *op, llvm::StringRef kernel, int64_t n, int64_t k);
+  mlir::FailureOr<RowsAttr> chooseRowsConfig(mlir::Operation *op, mlir::Value rows);
   /// Codes in 8 bits whatever their range; null where they are not this function's to make.
   mlir::Value widenCodes(mlir::Value codes);
-  /// Says why an op has no kernel.
+  /// Says, in a report, why an op has no kernel.
   void keep(mlir::Operation *op, const llvm::Twine &reason);
-  void report(mlir::Operation *before, mlir::Operation *kernel);
+  /// Verifies the kernel of an op, takes over its attributes and says what was chosen.
+  mlir::LogicalResult finish(mlir::Operation *before, mlir::Operation *kernel);
 
   bool isDecode() const;
 

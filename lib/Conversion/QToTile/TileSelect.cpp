@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Selection.h"
+#include "mlir/IR/Verifier.h"
 #include "quantopt/Conversion/QToTile/QToTile.h"
 #include "quantopt/Dialect/Support/NodeName.h"
 #include "llvm/Support/Format.h"
@@ -19,12 +20,18 @@ using namespace quantopt;
 using namespace quantopt::tile;
 
 void Selection::keep(Operation *op, const llvm::Twine &reason) {
-  op->emitRemark() << nodePrefix(op) << "stays without a kernel: it " << reason;
+  if (options.report)
+    op->emitRemark() << nodePrefix(op) << "stays without a kernel: it " << reason;
 }
 
-void Selection::report(Operation *before, Operation *kernel) {
+LogicalResult Selection::finish(Operation *before, Operation *kernel) {
+  for (NamedAttribute attribute : before->getDiscardableAttrs())
+    if (attribute.getName() != configAttrName)
+      kernel->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  if (failed(mlir::verify(kernel)))
+    return failure();
   if (!options.report)
-    return;
+    return success();
   auto op = cast<KernelOpInterface>(kernel);
   Launch launch = op.getLaunch();
   const Architecture &gpu = getArchitecture(options.arch);
@@ -39,19 +46,28 @@ void Selection::report(Operation *before, Operation *kernel) {
        << " us for " << rows << (rows > 1 ? " rows" : " row");
   }
   before->emitRemark() << nodePrefix(before) << text << " on " << gpu.gpu;
+  return success();
+}
+
+/// Ops that are made on the way are none of those that are looked for.
+template <typename OpTy> LogicalResult Selection::selectEach(func::FuncOp function) {
+  for (OpTy op : llvm::to_vector(function.front().getOps<OpTy>()))
+    if (failed(select(op)))
+      return failure();
+  return success();
 }
 
 LogicalResult Selection::run(func::FuncOp function) {
   if (function.isDeclaration())
     return success();
-  for (auto linear : llvm::make_early_inc_range(function.front().getOps<q::LinearOp>()))
-    if (failed(select(linear)))
-      return failure();
+  if (failed(selectEach<q::LinearOp>(function)))
+    return failure();
   // Codes that were made in 4 bits for a kernel that reads them in 8.
   for (auto [narrow, wide] : widened)
     if (wide && narrow.use_empty())
       narrow.getDefiningOp()->erase();
-  return success();
+  return success(succeeded(selectEach<q::QuantizeDynamicOp>(function)) &&
+                 succeeded(selectEach<llm::EmbeddingOp>(function)));
 }
 
 namespace {

@@ -290,7 +290,7 @@ func.func @up_shape(%x: tensor<?x576xf32>, %u: tensor<?x577xf32>) {
 // -----
 // C16: sums of rows.
 func.func @sum_of_one(%x: tensor<?x576xf32>) {
-  // expected-error@+1 {{expected a residual, for there is a sum}}
+  // expected-error@+1 {{expected a sum with a residual, and none without}}
   %c, %s, %sum = tile.norm_quant %x {epsilon = 1.0e-5 : f64, clip = 0.9 : f64, bits = 4 : i64, config = #tile.rows<arch = sm_80, threads = 128>} : (tensor<?x576xf32>) -> (tensor<?x576xi4>, tensor<?x1xf32>, tensor<?x576xf32>)
   return
 }
@@ -381,5 +381,13 @@ func.func @bfloat_rows(%x: tensor<?x576xbf16>) {
 func.func @bfloat_gemm(%x: tensor<?x576xbf16>, %w: tensor<1536x576xbf16>) {
   // expected-error@+1 {{expected f16 or f32: sm_75 has no bf16}}
   %y = tile.gemm_f16 %x, %w {config = #tile.gemm<arch = sm_75, bm = 64, bn = 64, bk = 64, wm = 32, wn = 32, stages = 2>} : (tensor<?x576xbf16>, tensor<1536x576xbf16>) -> tensor<?x1536xf32>
+  return
+}
+
+// -----
+// C16.
+func.func @norm_sum(%x: tensor<?x576xf32>) {
+  // expected-error@+1 {{expected a residual, for there is a sum}}
+  %n, %s = tile.norm %x {epsilon = 1.0e-5 : f64, config = #tile.rows<arch = sm_80, threads = 128>} : (tensor<?x576xf32>) -> (tensor<?x576xf16>, tensor<?x576xf32>)
   return
 }

@@ -153,10 +153,14 @@ static std::string nameRows(Operation *op, Value row, RowsAttr config) {
   return name;
 }
 
-/// A number as letters, digits and underscores: 0.9 is 0d9.
+/// A number as letters, digits and underscores: 0.9 is 0d9. Six digits where they are enough to tell it.
 static std::string nameNumber(const APFloat &value) {
-  SmallString<16> text;
-  value.toString(text);
+  SmallString<24> text;
+  value.toString(text, 6);
+  if (APFloat(value.getSemantics(), text) != value) {
+    text.clear();
+    value.toString(text);
+  }
   std::string name(text.begin(), text.end());
   for (char &c : name)
     c = c == '.' ? 'd' : c == '-' ? 'm' : c == '+' ? 'p' : c;

@@ -43,11 +43,6 @@ static LogicalResult verifyRows(Operation *op, Value input, ValueRange others) {
   return success();
 }
 
-/// C16: the sum is written where there is a residual.
-static LogicalResult verifyResidual(Operation *op, Value residual, Value sum) {
-  return !sum || residual ? success() : op->emitOpError("expected a residual, for there is a sum");
-}
-
 /// C17: what q.quantize_dynamic makes of rows, one scale each.
 static LogicalResult verifyCodes(Operation *op, Value input, Value codes, Value scale, int64_t bits, double clip) {
   auto element = dyn_cast<IntegerType>(typeOf(codes).getElementType());
@@ -85,9 +80,10 @@ static LogicalResult verifyEpsilon(Operation *op, double epsilon) {
 }
 
 LogicalResult NormQuantOp::verify() {
+  if (!getSum() != !getResidual()) // C16
+    return emitOpError("expected a sum with a residual, and none without");
   return success(
       succeeded(verifyRows(*this, getInput(), {getResidual(), getSum()})) &&
-      succeeded(verifyResidual(*this, getResidual(), getSum())) &&
       succeeded(verifyEpsilon(*this, getEpsilon().convertToDouble())) &&
       succeeded(verifyCodes(*this, getInput(), getCodes(), getScale(), getBits(), getClip().convertToDouble())) &&
       succeeded(verifyRowPlan(*this)));
@@ -99,8 +95,9 @@ LogicalResult SwigluQuantOp::verify() {
       succeeded(verifyRowPlan(*this)));
 }
 LogicalResult NormOp::verify() {
+  if (getSum() && !getResidual()) // C16
+    return emitOpError("expected a residual, for there is a sum");
   return success(succeeded(verifyRows(*this, getInput(), {getResidual(), getResult(), getSum()})) &&
-                 succeeded(verifyResidual(*this, getResidual(), getSum())) &&
                  succeeded(verifyEpsilon(*this, getEpsilon().convertToDouble())) && succeeded(verifyRowPlan(*this)));
 }
 LogicalResult EmbeddingOp::verify() {
