@@ -69,30 +69,6 @@ static void decodeRank(InstructionDecoder &decoder) {
 // Warps
 //===----------------------------------------------------------------------------===//
 
-static void executeElect(Warp &warp, const Instruction &instruction) {
-  const uint32_t *masks = warp.source<uint32_t>(instruction.operands[2]);
-  uint32_t members = masks[llvm::countr_zero(warp.active)];
-  if (uint32_t strangers = members ^ warp.active)
-    return warp.fail(strangers, "the member mask is not what executes this together; the lanes named differ");
-  uint32_t leader = llvm::countr_zero(members);
-  if (instruction.operands[0].kind == Operand::Kind::Register) {
-    uint32_t *result = warp.destination<uint32_t>(instruction.operands[0]);
-    forEachLane(warp.active, [&](unsigned lane) { result[lane] = leader; });
-  }
-  warp.setPredicate(instruction.operands[1], 1u << leader);
-}
-
-/// The leader is the lowest lane, as everywhere so far; PTX does not say.
-static void decodeElect(InstructionDecoder &decoder) {
-  decoder.require(90);
-  if (!decoder.take("sync"))
-    decoder.fail("expected .sync");
-  decoder.expectOperands(2);
-  decoder.writeWithPredicate(0, 32);
-  decoder.read(1, 32);
-  decoder.execute(executeElect);
-}
-
 static void executeSetMaximumRegisters(Warp &warp, const Instruction &instruction) {
   warp.block.setMaximumRegisters(warp, instruction.modifiers[0]);
 }
@@ -127,7 +103,6 @@ void quantopt::ptx::addClusterInstructions(InstructionTable &table) {
   table.add("barrier.cluster.wait", decodeClusterBarrier<executeClusterWait>);
   table.add("mapa", decodeMapa);
   table.add("getctarank", decodeRank);
-  table.add("elect", decodeElect);
   table.add("setmaxnreg", decodeSetMaximumRegisters);
   table.add("griddepcontrol.launch_dependents", decodeGridDependency);
   table.add("griddepcontrol.wait", decodeGridDependency);
