@@ -45,6 +45,8 @@ std::string IntegerGemmPlan::findFault() const {
     return "bk has to be a power of two and a multiple of " + std::to_string(step);
   if (!llvm::isPowerOf2_64(threads()))
     return "the number of warps has to be a power of two";
+  if (isTuring && inputBits == 8)
+    return "there are no products of 16 by 8 by 32 bytes on sm_75";
   if (stages < 2)
     return "a pipeline takes at least 2 stages";
   if (!groups)
@@ -99,6 +101,8 @@ private:
   /// Codes after which sums are scaled and added up; the whole contraction without groups.
   int64_t foldCodes() const { return plan.groups ? std::min(plan.k / plan.groups, plan.bk) : 0; }
 
+  void placeBlock();
+
   //===--- Copies to shared memory ---===//
   /// One 16-byte copy of a thread per tile. Addresses and limits are a value that several copies share and a constant,
   /// so that the constants become part of instructions.
@@ -135,9 +139,13 @@ private:
   void multiply(const StepFragments &fragments, SmallVectorImpl<Value> &sums);
   SmallVector<Value> loop(StepFragments fragments);
   StepFragments unflatten(ValueRange values);
-  /// sums += groupScale[channel, group] · partial
-  void fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales);
+  /// The integer scales of the groups of the tile that starts at code `code`: per channel that the lane holds, one for
+  /// every fold of the tile.
   SmallVector<Value> loadGroupScales(Value code);
+  /// The sum of products without the factor of 16 that unpacked weights bring.
+  Value exactSum(Value sum) { return isUnpacked() ? k.shrS(sum, 4) : sum; }
+  /// sums += scale · partial, with the scales of that fold of the tile.
+  void fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales, int64_t number);
 
   //===--- Epilogue ---===//
   void store(ArrayRef<Value> sums);
@@ -170,8 +178,7 @@ void IntegerGemm::build() {
   result = k.pointer(next);
 
   lane = k.lane();
-  rowOfBlock = k.mul(k.blockY(), plan.bm);
-  channelOfBlock = k.mul(k.blockX(), plan.bn);
+  placeBlock();
   Value warp = k.warp();
   rowOfWarp = k.mul(k.remU(warp, plan.bm / plan.wm), plan.wm);
   channelOfWarp = k.mul(k.divU(warp, plan.bm / plan.wm), plan.wn);
@@ -187,6 +194,26 @@ void IntegerGemm::build() {
   }
   waitForTile();
   store(loop(loadFragments(k.constantI32(0), 0)));
+}
+
+/// Blocks run in the order of their numbers, some hundred at a time. In the order of columns these would share few rows
+/// and read nearly all of the weight, once per row of tiles; so they go down `tall` rows of tiles before the next
+/// column.
+void IntegerGemm::placeBlock() {
+  constexpr int64_t tall = 8;
+  int64_t columns = llvm::divideCeil(plan.n, plan.bn);
+  Value row = k.blockY(), column = k.blockX();
+  if (columns > 1) {
+    Value number = k.add(k.mul(row, columns), column);
+    Value inBand = k.remU(number, tall * columns);
+    Value firstRow = k.mul(k.divU(number, tall * columns), tall);
+    Value lines = k.divU(k.add(k.rows(), plan.bm - 1), plan.bm);
+    Value height = k.min(k.sub(lines, firstRow), tall);
+    row = k.add(firstRow, k.remU(inBand, height));
+    column = k.divU(inBand, height);
+  }
+  rowOfBlock = k.mul(row, plan.bm);
+  channelOfBlock = k.mul(column, plan.bn);
 }
 
 //===----------------------------------------------------------------------===//
@@ -375,7 +402,7 @@ SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
   carried.push_back(k.constantI32(0));                                // the stage that is read
   carried.push_back(k.constantI32((plan.stages - 1) * stageBytes())); // the stage that is written
   SmallVector<Value> last = k.loop(0, tiles() * plan.bk, plan.bk, carried, [&](Value code, ValueRange values) {
-    SmallVector<Value> sums(values.take_front(numSums)), partial;
+    SmallVector<Value> sums(values.take_front(numSums)), partial, scales;
     StepFragments current = unflatten(values.slice(numSums, numFragments));
     Value readStage = values[values.size() - 2], writeStage = values.back();
     for (int64_t step : llvm::seq(steps())) {
@@ -390,15 +417,17 @@ SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
         readStage = nextStage(readStage);
       }
       StepFragments next = loadFragments(readStage, (step + 1) % steps());
-      bool startsGroup = plan.groups && step * stepCodes() % foldCodes() == 0;
-      SmallVector<Value> scales;
-      if (startsGroup) {
-        partial.assign(numSums, k.zero(k.i32()));
-      }
-      multiply(current, plan.groups ? partial : sums);
-      if (plan.groups && (step + 1) * stepCodes() % foldCodes() == 0) {
-        scales = loadGroupScales(k.add(code, step * stepCodes()));
-        fold(sums, partial, scales);
+      if (!plan.groups) {
+        multiply(current, sums);
+      } else {
+        int64_t stepsPerFold = foldCodes() / stepCodes();
+        if (step == 0)
+          scales = loadGroupScales(code);
+        if (step % stepsPerFold == 0)
+          partial.assign(numSums, k.zero(k.i32()));
+        multiply(current, partial);
+        if ((step + 1) % stepsPerFold == 0)
+          fold(sums, partial, scales, step / stepsPerFold);
       }
       current = next;
     }
@@ -412,24 +441,40 @@ SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
 }
 
 SmallVector<Value> IntegerGemm::loadGroupScales(Value code) {
-  // Beyond the contraction sums are 0, whatever the scale.
-  Value group = k.min(k.divU(code, plan.k / plan.groups), plan.groups - 1);
+  int64_t folds = plan.bk / foldCodes();
+  // A tile's groups in one load, where they are a whole part of a channel's.
+  bool isOneLoad = folds <= 4 && plan.groups % folds == 0;
+  Value group = k.divU(code, plan.k / plan.groups);
+  Value first = k.add(k.mul(laneChannel, plan.groups), group);
   SmallVector<Value> scales;
   for (int64_t channelTile : llvm::seq(channelTiles()))
     for (int64_t i : {0, 1}) {
-      Value channel = k.add(channelOf(channelTile), i);
-      if (isRaggedN())
-        channel = k.min(channel, plan.n - 1);
-      Value source = k.address(groupScales, k.add(k.mul(channel, plan.groups), group));
-      scales.push_back(k.extendU(k.load(k.i8(), source, 1), k.i32()));
+      auto addressOf = [&](int64_t fold) {
+        if (!isRaggedN() && plan.k % plan.bk == 0)
+          return k.address(k.address(groupScales, first), (8 * channelTile + i) * plan.groups + fold);
+        // What lies beyond the channels and groups multiplies sums of 0 or is not stored.
+        Value channel = k.min(k.add(channelOf(channelTile), i), plan.n - 1);
+        Value within = isOneLoad ? k.min(group, plan.groups - folds) : k.min(k.add(group, fold), plan.groups - 1);
+        return k.address(groupScales, k.add(k.mul(channel, plan.groups), within));
+      };
+      if (isOneLoad) {
+        Value word = k.load(k.builder().getIntegerType(8 * folds), addressOf(0), folds);
+        word = folds == 4 ? word : k.extendU(word, k.i32());
+        for (int64_t fold : llvm::seq(folds))
+          scales.push_back(k.bitAnd(k.shrU(word, 8 * fold), 255));
+        continue;
+      }
+      for (int64_t fold : llvm::seq(folds))
+        scales.push_back(k.extendU(k.load(k.i8(), addressOf(fold), 1), k.i32()));
     }
   return scales;
 }
 
-void IntegerGemm::fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales) {
+void IntegerGemm::fold(SmallVectorImpl<Value> &sums, ArrayRef<Value> partial, ArrayRef<Value> scales, int64_t number) {
+  int64_t folds = plan.bk / foldCodes();
   for (size_t i : llvm::seq(sums.size())) {
     int64_t channelTile = i / 4 % channelTiles();
-    sums[i] = k.add(sums[i], k.mul(partial[i], scales[2 * channelTile + i % 2]));
+    sums[i] = k.add(sums[i], k.mul(exactSum(partial[i]), scales[(2 * channelTile + i % 2) * folds + number]));
   }
 }
 
@@ -474,8 +519,8 @@ void IntegerGemm::store(ArrayRef<Value> sums) {
             SmallVector<Value> values;
             for (int64_t i : llvm::seq(first, first + width)) {
               Value sum = sums[4 * (rowTile * channelTiles() + channelTile) + 2 * half + i];
-              if (isUnpacked())
-                sum = k.shrS(sum, 4); // exact: weights were taken times 16
+              if (!plan.groups)
+                sum = exactSum(sum);
               Value value = k.mul(k.mul(k.toFloat(sum), rowScale), scales[channelTile][i]);
               values.push_back(plan.hasBias ? k.add(value, biases[channelTile][i]) : value);
             }

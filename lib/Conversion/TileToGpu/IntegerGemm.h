@@ -31,7 +31,8 @@ struct IntegerGemmPlan {
 };
 
 /// Writes the body of the kernel. Pointers: x, scale of x [rows] f32, w in fragment order, scale of w [n] f32, group
-/// scales [n, groups] u8?, bias [n] f32?, residual [rows, n]?, y. Grid: x = tiles of n, y = tiles of rows. Shared
+/// scales [n, groups] u8?, bias [n] f32?, residual [rows, n]?, y. Grid: x = tiles of n, y = tiles of rows; which
+/// block computes which tile is the kernel's affair. Shared
 /// memory: stages · (bm · inputBits + bn · weightBits) · bk / 8 bytes.
 ///
 /// acc is exact (int32); y = (float(acc) · xs) · ws, + bias, + residual, each an f32 operation, rounded once to the

@@ -36,6 +36,8 @@ static IntegerGemmPlan makePlan(Operation *op) {
 
 static LogicalResult buildGemm(gpu::GPUModuleOp module, tile::KernelOpInterface op) {
   IntegerGemmPlan plan = makePlan(op);
+  if (tile::getGemmOperands(op).config.getMma() == tile::Mma::WgmmaS8)
+    return op->emitOpError("has no kernel that multiplies by wgmma");
   if (std::string fault = plan.findFault(); !fault.empty())
     return op->emitOpError() << "has no kernel of this configuration: " << fault;
   unsigned pointers = op->getNumOperands() + op->getNumResults();

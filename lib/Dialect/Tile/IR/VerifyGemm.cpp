@@ -197,12 +197,14 @@ static LogicalResult verifyResources(Operation *op, const GemmShape &shape, Gemm
   return success();
 }
 
-/// Sums of products stay below 2^31. 4-bit weights that become 8-bit are multiplied by 16.
+/// Sums of products stay below 2^31. 4-bit weights that become 8-bit are multiplied by 16, which kernels take out of a
+/// group's sum before it is scaled.
 static LogicalResult verifySums(Operation *op, const GemmShape &shape) {
   if (shape.mma == Mma::F16)
     return success();
-  int64_t product = shape.mma == Mma::S4 ? 8 * 8 : 128 * 128;
-  int64_t greatest = product * shape.k * (shape.groups > 1 ? 255 : 1);
+  bool isScaled = shape.groups > 1;
+  int64_t weight = shape.weightBits == 4 && (isScaled || shape.mma == Mma::S4) ? 8 : 128;
+  int64_t greatest = (shape.mma == Mma::S4 ? 8 : 128) * weight * shape.k * (isScaled ? 255 : 1);
   if (greatest >= int64_t(1) << 31) // C13
     return op->emitOpError() << "sums of " << shape.k << " products may reach " << greatest
                              << ", which is beyond 32 bits";
