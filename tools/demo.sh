@@ -21,7 +21,7 @@ step() {
 
 build() {
   cmake --preset release >/dev/null
-  ninja -C build quant-opt quant-eval
+  ninja -C build quant-opt quant-eval ptx-run
 }
 
 # Fills $OUT/NAME with a model that quant-opt makes with the given preset.
@@ -78,4 +78,4 @@ The W4A4KV4 files are for checking and interchange; W4A16 is the form that onnxr
 NOTE
 
 printf '\nGPU bundle of the rotated W4A4KV4 model (out/demo/bundle), its kernels as ptxas assembles them:\n\n'
-$PYTHON -m quantopt.bundle $OUT/bundle
+$PYTHON -m quantopt.bundle $OUT/bundle --ptx-run $BIN/ptx-run

@@ -1,6 +1,8 @@
 """Reads what emit-bundle writes, and computes in numpy what its integer kernels have to give.
 
-    python -m quantopt.bundle DIR          checks the files, and shows what ptxas makes of the kernels
+    python -m quantopt.bundle DIR [--ptx-run build/bin/ptx-run]
+
+checks the files and shows what ptxas makes of the kernels; with the PTX interpreter, runs them too.
 
 The format of plan.json is described in lib/Target/PTX/Plan.h.
 """
@@ -9,7 +11,9 @@ import argparse
 import collections
 import hashlib
 import json
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -92,38 +96,132 @@ def gemm_s4(codes, scale, weight, weight_scale):
     return sums, scaled * weight_scale.astype(np.float32)[None, :]
 
 
-def describe(bundle):
-    """What the bundle holds and what its kernels take, as text."""
+def run_kernel(ptx_run, bundle, name, arrays, rows, counters=None):
+    """Runs a kernel of a bundle on the PTX interpreter, the program `ptx_run`, and returns its results by name.
+
+    `arrays` are inputs and weights by the names of the kernel's arguments, rows as in memory: 4-bit codes as bytes
+    (pack_s4_rows). 4-bit results come as bytes too. `counters` is a file for the interpreter's counters.
+    """
+    kernel = bundle.kernels[name]
+    with tempfile.TemporaryDirectory() as folder:
+        arguments, files = [], {}
+        for argument in kernel["arguments"]:
+            file = f"{folder}/{argument['name']}.npy"
+            if argument["is"] == "rows":
+                arguments.append(f"u32:{rows}")
+            elif argument["is"] == "result":
+                is_packed = argument["dtype"] == "i4"
+                dtype, columns = ("ui8", argument["row_bytes"]) if is_packed else (argument["dtype"], argument["columns"])
+                arguments.append(f"out:{dtype}[{rows},{columns}]:{file}")
+                files[argument["name"]] = file
+            else:
+                np.save(file, np.ascontiguousarray(arrays[argument["name"]]))
+                arguments.append(f"in:{file}")
+        command = [ptx_run, bundle.ptx, f"--kernel={name}", f"--block={kernel['block']}", "--quiet"]
+        command += ["--grid={},{}".format(*grid_of(kernel, rows)), f"--shared={kernel['dynamic_shared_bytes']}"]
+        command += [f"--arg={argument}" for argument in arguments]
+        if counters:
+            command.append(f"--counters={counters}")
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise BundleError(f"{name} over {rows} rows:\n{done.stderr.strip()}")
+        return {result: np.load(file) for result, file in files.items()}
+
+
+def arguments_of(bundle, launch):
+    """Names of a launch's activations and weights, by the names of the kernel's arguments."""
+    arguments = bundle.kernels[launch["kernel"]]["arguments"]
+    return {argument["name"]: name for argument, value in zip(arguments, launch["arguments"]) for name in value.values()}
+
+
+def sizes_of(kernel):
+    """(channels, contraction) of the kernel of a linear."""
+    columns = {argument["name"]: argument.get("columns") for argument in kernel["arguments"]}
+    return columns["result"], columns["input"]
+
+
+def check_linear(bundle, ptx_run, launch, rows, is_unit=False, counters=None):
+    """Runs a launch of a W4A4 kernel on random codes and compares it with numpy bit for bit; raises BundleError.
+
+    With `is_unit` all scales are 1, so that results are the sums themselves, which f32 holds exactly.
+    """
+    channels, contraction = sizes_of(bundle.kernels[launch["kernel"]])
+    names, weights = arguments_of(bundle, launch), bundle.load_weights()
+    packed, weight_scale = weights[names["weight"]], weights[names["weight_scale"]]
+    random = np.random.default_rng([channels, contraction, rows])
+    codes = random.integers(-8, 8, (rows, contraction), dtype=np.int8)
+    scale = random.uniform(1e-3, 1, rows).astype(np.float32)
+    residual = random.standard_normal((rows, channels), np.float32)
+    if is_unit:
+        scale, weight_scale, residual = np.ones_like(scale), np.ones_like(weight_scale), np.zeros_like(residual)
+    arrays = {"input": pack_s4_rows(codes), "input_scale": scale, "weight": packed, "weight_scale": weight_scale}
+    weight = unpack_s4_weight(packed, channels, contraction)
+    sums, expected = gemm_s4(codes, scale, weight, weight_scale.reshape(-1)[:channels])
+    if "residual" in names:
+        arrays["residual"], expected = residual, expected + residual
+    result = run_kernel(ptx_run, bundle, launch["kernel"], arrays, rows, counters)["result"]
+    wrong = np.count_nonzero(result.view(np.uint32) != expected.view(np.uint32))
+    if is_unit:
+        wrong += np.count_nonzero(result.astype(np.int64) != sums)
+    if wrong:
+        raise BundleError(f"{launch['kernel']} over {rows} rows: {wrong} of {result.size} results differ from numpy's")
+
+
+def describe_run(bundle, ptx_run, launch, rows=128):
+    """What the interpreter counts in one launch of a W4A4 kernel, as a line of text."""
+    with tempfile.TemporaryDirectory() as folder:
+        check_linear(bundle, ptx_run, launch, rows, counters=f"{folder}/counters.json")
+        counters = json.loads(Path(folder, "counters.json").read_text())
+    instructions, products = counters["warp_instructions"], counters["matrix_instructions"]
+    return (
+        f"  {rows} rows on the PTX interpreter: numpy's results bit for bit; {instructions:,} warp instructions, "
+        f"{products / instructions:.0%} mma.sync; {counters['shared']['conflicts']} bank conflicts"
+    )
+
+
+def describe_kernel(kernel, plan):
+    """What a kernel takes and consists of, as lines of text."""
+    resources, loop = kernel.resources, kernel.loop
+    part = loop or kernel.instructions
+    mix = ptxas.histogram(part)
+    spills = resources.spill_stores + resources.spill_loads
+    shared = resources.static_shared + plan["dynamic_shared_bytes"]
+    share = f" ({mix['IMMA'] / len(part):.0%} IMMA)" if mix["IMMA"] else ""
+    counts = ", ".join(f"{count} {opcode}" for opcode, count in mix.most_common(6))
+    what = "main loop of" if loop else "loops unrolled,"
+    yield f"  {resources.registers} registers, {spills} bytes spilled, {shared / 1024:.0f} KB of shared memory"
+    yield f"  {what} {len(part)} instructions{share}: {counts}"
+
+
+def describe(bundle, ptx_run=None):
+    """What the bundle holds and what its kernels take, as lines of text; with `ptx_run`, W4A4 kernels are run as well."""
     plan, kernels = bundle.plan, ptxas.inspect(bundle.ptx)
-    lines = [f"{name}: {file['bytes']:,} bytes" for name, file in sorted(plan["files"].items())]
-    lines.append(f"{len(bundle.launches)} launches of {len(kernels)} kernels for {plan['arch']}, PTX {plan['ptx_version']}")
+    for name, file in sorted(plan["files"].items()):
+        yield f"{name}: {file['bytes']:,} bytes"
+    yield f"{len(bundle.launches)} launches of {len(kernels)} kernels for {plan['arch']}, PTX {plan['ptx_version']}"
     missing = [f"{entry['count']} {entry['op']}" for entry in plan["unlowered"] if not entry["op"].startswith("onnx.")]
     if missing:
-        lines.append("no kernel yet: " + ", ".join(missing))
-    launches = collections.Counter(launch["kernel"] for launch in bundle.launches)
+        yield "no kernel yet: " + ", ".join(missing)
+    launches = collections.defaultdict(list)
+    for launch in bundle.launches:
+        launches[launch["kernel"]].append(launch)
     for name, kernel in kernels.items():
-        resources, loop = kernel.resources, kernel.loop
-        spills = resources.spill_stores + resources.spill_loads
-        shared = resources.static_shared + bundle.kernels[name]["dynamic_shared_bytes"]
-        lines += ["", f"{name}, launched {launches[name]} times"]
-        lines.append(f"  {resources.registers} registers, {spills} bytes spilled, {shared / 1024:.0f} KB of shared memory")
-        part = loop or kernel.instructions
-        mix = ptxas.histogram(part)
-        shares = ", ".join(f"{count} {opcode}" for opcode, count in mix.most_common(6))
-        share = f" ({mix['IMMA'] / len(part):.0%} IMMA)" if mix["IMMA"] else ""
-        what = "main loop of" if loop else "loops unrolled,"
-        lines.append(f"  {what} {len(part)} instructions{share}: {shares}")
-    return "\n".join(lines)
+        yield f"\n{name}, launched {len(launches[name])} times"
+        yield from describe_kernel(kernel, bundle.kernels[name])
+        if ptx_run and name.startswith("gemm_w4a4"):
+            yield describe_run(bundle, ptx_run, launches[name][0])
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description="Checks a bundle and shows what ptxas makes of its kernels.")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--ptx-run", type=Path, help="the PTX interpreter: runs W4A4 kernels and compares them with numpy")
     options = parser.parse_args(arguments)
     try:
         bundle = Bundle(options.folder)
         bundle.check_files()
-        print(describe(bundle))
+        for line in describe(bundle, options.ptx_run):
+            print(line)
     except (BundleError, ptxas.ToolError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -1,13 +1,19 @@
 """What emit-bundle writes, and that its kernels compute with it what the plan says: run by the PTX interpreter and compared
 with numpy bit for bit."""
 
+import json
 import subprocess
 
 import numpy as np
 import pytest
 
+from quantopt import bundle as bundles
 from quantopt import safetensors
-from quantopt.bundle import pack_s4_rows, unpack_s4_weight
+from quantopt.bundle import check_linear, pack_s4_rows, unpack_s4_weight
+
+# (channels, contraction) of the linears of SmolLM2-135M.
+SHAPES = [(192, 576), (576, 576), (1536, 576), (576, 1536)]
+ROWS = (1, 33, 128)
 
 
 @pytest.mark.parametrize("rows, columns", [(16, 64), (192, 576), (17, 65), (40, 100)])
@@ -44,3 +50,73 @@ def test_rows_of_codes_are_filled():
     packed = pack_s4_rows(np.array([[1, -1, 7], [-8, 0, 2]], np.int8))
     assert packed.shape == (2, 32)
     assert packed[:, :2].tolist() == [[0xF1, 0x07], [0x08, 0x02]] and not packed[:, 2:].any()
+
+
+def linears_of(bundle, shape):
+    """One launch of each W4A4 kernel of that shape."""
+    launches = {launch["kernel"]: launch for launch in bundle.launches if launch["kernel"].startswith("gemm_w4a4")}
+    return [launch for name, launch in launches.items() if bundles.sizes_of(bundle.kernels[name]) == shape]
+
+
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_sums_and_results_are_exact(shape, rows, smollm2_bundle, root):
+    """int32 sums, and (float(sum) · input scale) · weight scale, of weights of the bundle and random codes."""
+    launches = linears_of(smollm2_bundle, shape)
+    assert launches
+    for launch in launches:
+        for is_unit in (True, False):
+            check_linear(smollm2_bundle, root / "build/bin/ptx-run", launch, rows, is_unit)
+
+
+def test_wrong_weights_are_noticed(smollm2_bundle, root, monkeypatch):
+    """The comparison can fail: with one bit of a weight changed on the way to numpy, it does."""
+    (launch, *_) = linears_of(smollm2_bundle, (192, 576))
+    unpack = bundles.unpack_s4_weight
+    monkeypatch.setattr(bundles, "unpack_s4_weight", lambda *arguments: unpack(*arguments) ^ (np.arange(576) == 500))
+    with pytest.raises(bundles.BundleError, match="over 3 rows: .* of 576 results differ from numpy's"):
+        check_linear(smollm2_bundle, root / "build/bin/ptx-run", launch, 3)
+
+
+def test_bundle_of_a_model_is_whole(smollm2_bundle):
+    smollm2_bundle.check_files()
+    plan, weights = smollm2_bundle.plan, smollm2_bundle.load_weights()
+    assert {"kernels.ptx", "weights.safetensors", "tokenizer.json"} <= plan["files"].keys()
+    linears = [launch["role"].split(".")[-1] for launch in smollm2_bundle.launches if launch["kernel"].startswith("gemm_w4a4")]
+    kinds = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+    assert {kind: linears.count(kind) for kind in set(linears)} == dict.fromkeys(kinds, 30)
+    named = set()
+    for launch in smollm2_bundle.launches:
+        kernel = smollm2_bundle.kernels[launch["kernel"]]
+        assert len(kernel["arguments"]) == len(launch["arguments"]) + 1
+        for argument, value in zip(kernel["arguments"], launch["arguments"]):
+            if argument["is"] == "weight":
+                assert list(weights[value["weight"]].shape) == argument["shape"]
+                named.add(value["weight"])
+            else:
+                activation = plan["activations"][value["activation"]]
+                assert (activation["dtype"], activation["row_bytes"]) == (argument["dtype"], argument["row_bytes"])
+    assert named == weights.keys()
+
+
+def test_launches_are_in_order(smollm2_bundle):
+    """What a launch reads, an earlier one or an op without a kernel wrote, or the caller gives."""
+    kernels, written_later = smollm2_bundle.kernels, set()
+    for launch in reversed(smollm2_bundle.launches):
+        for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
+            if argument["is"] == "input":
+                assert value["activation"] not in written_later
+        for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
+            if argument["is"] == "result":
+                written_later.add(value["activation"])
+
+
+def test_damaged_bundles_are_found(smollm2_bundle, tmp_path):
+    (tmp_path / "plan.json").write_text(json.dumps({**smollm2_bundle.plan, "version": 99}))
+    with pytest.raises(bundles.BundleError, match="expected a quantopt-bundle of version 1"):
+        bundles.Bundle(tmp_path)
+    plan = {**smollm2_bundle.plan, "files": {"kernels.ptx": smollm2_bundle.plan["files"]["kernels.ptx"]}}
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    (tmp_path / "kernels.ptx").write_text(smollm2_bundle.ptx.read_text().replace("sm_80", "sm_86"))
+    with pytest.raises(bundles.BundleError, match="kernels.ptx is not the file that the plan names"):
+        bundles.Bundle(tmp_path).check_files()
