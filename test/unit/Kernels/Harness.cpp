@@ -9,7 +9,10 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "quantopt/Conversion/QToTile/QToTile.h"
 #include "quantopt/Conversion/TileToGpu/TileToGpu.h"
+#include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Support/Packing.h"
 #include "quantopt/Target/PTX/Translate.h"
 #include "llvm/ADT/StringMap.h"
@@ -26,7 +29,7 @@ static constexpr uint64_t instructionLimit = 2'000'000;
 static mlir::MLIRContext &context() {
   static mlir::MLIRContext *context = [] {
     mlir::DialectRegistry registry;
-    registry.insert<mlir::func::FuncDialect, rot::RotDialect, tile::TileDialect>();
+    registry.insert<mlir::func::FuncDialect, param::ParamDialect, q::QDialect, rot::RotDialect, tile::TileDialect>();
     registerPtxTranslation(registry);
     return new mlir::MLIRContext(registry);
   }();
@@ -45,7 +48,25 @@ llvm::Expected<std::shared_ptr<Kernel>> Kernel::build(llvm::StringRef text) {
   static llvm::StringMap<std::shared_ptr<Kernel>> built;
   if (auto it = built.find(text); it != built.end())
     return it->second;
+  mlir::PassManager passes(&context());
+  passes.addPass(createTileLowerPass());
+  auto kernel = build(text, passes);
+  if (kernel)
+    built[text] = *kernel;
+  return kernel;
+}
 
+llvm::Expected<std::shared_ptr<Kernel>> Kernel::select(llvm::StringRef text, llvm::StringRef arch, int64_t maxRows) {
+  mlir::PassManager passes(&context());
+  TileSelectPassOptions options;
+  options.arch = arch.str();
+  options.maxRows = maxRows;
+  passes.addPass(createTileSelectPass(options));
+  passes.addPass(createTileLowerPass());
+  return build(text, passes);
+}
+
+llvm::Expected<std::shared_ptr<Kernel>> Kernel::build(llvm::StringRef text, mlir::PassManager &passes) {
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler(&context(), [&](mlir::Diagnostic &diagnostic) {
     llvm::raw_string_ostream(diagnostics) << diagnostic << '\n';
@@ -58,10 +79,8 @@ llvm::Expected<std::shared_ptr<Kernel>> Kernel::build(llvm::StringRef text) {
   kernel->module = mlir::parseSourceString<mlir::ModuleOp>(text, &context());
   if (!kernel->module)
     return fail("parsing");
-  mlir::PassManager passes(&context());
-  passes.addPass(createTileLowerPass());
   if (mlir::failed(passes.run(*kernel->module)))
-    return fail("tile-lower");
+    return fail("selecting and lowering");
   kernel->module->walk([&](tile::KernelOpInterface op) { kernel->kernelOp = op; });
   auto kernels = kernel->module->lookupSymbol<mlir::gpu::GPUModuleOp>(kernelModuleName);
   if (!kernel->kernelOp || !kernels)
@@ -73,7 +92,6 @@ llvm::Expected<std::shared_ptr<Kernel>> Kernel::build(llvm::StringRef text) {
   kernel->text = std::move(*ptx);
   if (llvm::Error error = checkSelfContained(kernel->text))
     return error;
-  built[text] = kernel;
   return kernel;
 }
 

@@ -9,6 +9,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
 #include "quantopt/Dialect/Tile/IR/Tile.h"
 #include "quantopt/Ptx/Interpreter.h"
 #include "quantopt/Support/Tensor.h"
@@ -39,6 +40,10 @@ public:
   /// Fails with MLIR's diagnostics, and for PTX that uses local memory or calls functions.
   static llvm::Expected<std::shared_ptr<Kernel>> build(llvm::StringRef text);
 
+  /// The same after tile-select chose the kernel of the one linear layer in `text`, for at most `maxRows` rows (0: any
+  /// number). Tile ops stay as they are.
+  static llvm::Expected<std::shared_ptr<Kernel>> select(llvm::StringRef text, llvm::StringRef arch, int64_t maxRows);
+
   tile::KernelOpInterface op() const { return kernelOp; }
   /// Name of the entry point.
   const std::string &name() const { return kernelName; }
@@ -68,6 +73,7 @@ public:
 
 private:
   Kernel() = default;
+  static llvm::Expected<std::shared_ptr<Kernel>> build(llvm::StringRef text, mlir::PassManager &passes);
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   tile::KernelOpInterface kernelOp;
