@@ -371,19 +371,37 @@ Fragment KernelBuilder::mmaS4Turing(const Fragment &a, const Fragment &b, const 
   }
   return result;
 }
+Fragment KernelBuilder::mmaS8Turing(const Fragment &a, const Fragment &b, const Fragment &c) {
+  Fragment result;
+  for (unsigned half : {0u, 1u}) { // rows 0-7, rows 8-15
+    Fragment sum = {c[2 * half], c[2 * half + 1]};
+    for (unsigned step : {0u, 1u}) // k 0-15, k 16-31
+      sum = mma(i32(), {8, 8, 16}, a[half + 2 * step], b[step], sum, NVVM::MMATypes::s8);
+    result.append(sum);
+  }
+  return result;
+}
 Fragment KernelBuilder::mmaS8(const Fragment &a, const Fragment &b, const Fragment &c) {
   return mma(i32(), {16, 8, 32}, a, b, c, NVVM::MMATypes::s8);
+}
+/// i32 registers as pairs of f16.
+static Fragment asPairs(KernelBuilder &k, ArrayRef<Value> registers) {
+  Fragment result;
+  for (Value value : registers)
+    result.push_back(k.bitcast(value, k.vectorOf(2, k.f16())));
+  return result;
 }
 Fragment KernelBuilder::mmaFloat(Type element, const Fragment &a, const Fragment &b, const Fragment &c) {
   if (element.isBF16())
     return mma(f32(), {16, 8, 16}, a, b, c, NVVM::MMATypes::bf16);
-  auto pairs = [&](const Fragment &registers) {
-    Fragment result;
-    for (Value value : registers)
-      result.push_back(bitcast(value, vectorOf(2, f16())));
-    return result;
-  };
-  return mma(f32(), {16, 8, 16}, pairs(a), pairs(b), c, NVVM::MMATypes::f16);
+  return mma(f32(), {16, 8, 16}, asPairs(*this, a), asPairs(*this, b), c, NVVM::MMATypes::f16);
+}
+Fragment KernelBuilder::mmaF16Turing(const Fragment &a, const Fragment &b, const Fragment &c) {
+  Fragment sum = c;
+  for (unsigned step : {0u, 1u}) // k 0-7, k 8-15
+    sum = mma(f32(), {16, 8, 8}, asPairs(*this, ArrayRef(a).slice(2 * step, 2)), asPairs(*this, b[step]), sum,
+              NVVM::MMATypes::f16);
+  return sum;
 }
 
 //===----------------------------------------------------------------------===//
@@ -460,6 +478,32 @@ Value KernelBuilder::packS8(ArrayRef<Value> values) {
 std::array<Value, 2> KernelBuilder::unpackS4Times16(Value codes) {
   constexpr int32_t highNibbles = static_cast<int32_t>(0xF0F0F0F0);
   return {bitAnd(shl(codes, 4), highNibbles), bitAnd(codes, highNibbles)};
+}
+Fragment KernelBuilder::unpackOffset4(Value codes, Type element) {
+  // A nibble in the low bits of the significand of 1024 (f16) or 128 (bf16) is a number without any conversion; the
+  // significand of f16 has room for it four bits higher, too.
+  constexpr uint8_t andOr = 0xEA; // (x & y) | z
+  bool isHalf = element.isF16();
+  Type pair = vectorOf(2, element);
+  Value magic = constantI32(isHalf ? 0x64006400 : 0x43004300);
+  Value low = constantI32(0x000F000F), high = constantI32(0x00F000F0);
+  auto offset = [&](Value nibble, double factor, double distance) {
+    Value number = bitcast(lop3(codes, nibble, magic, andOr), pair);
+    return bitcast(fma(number, constant(pair, factor), constant(pair, -distance)), i32());
+  };
+  Fragment result;
+  for (unsigned p = 0; p < 4; p += 2, codes = shrU(codes, 8)) {
+    result.push_back(isHalf ? offset(low, 1, 1032) : offset(low, 1, 136));
+    if (isHalf) {
+      result.push_back(offset(high, 1.0 / 16, 72));
+      continue;
+    }
+    Value shifted = shrU(codes, 4);
+    std::swap(codes, shifted);
+    result.push_back(offset(low, 1, 136));
+    std::swap(codes, shifted);
+  }
+  return result;
 }
 Value KernelBuilder::lop3(Operand x, Operand y, Operand z, uint8_t table) {
   std::string text = "lop3.b32 $0, $1, $2, $3, " + std::to_string(table) + ";";

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "GemmKernels.h"
 #include "IntegerGemms.h"
 #include "KernelRegistry.h"
 #include "RowKernels.h"
@@ -28,6 +29,7 @@ static const KernelRegistry &getKernelRegistry() {
     registry.add(buildGemmW4A4);
     registry.add(buildGemmW4A8);
     registry.add(buildGemmW8A8);
+    registry.add(buildGemmDecode);
     registry.add(buildNormQuant);
     registry.add(buildSwigluQuant);
     registry.add(buildNorm);

@@ -198,8 +198,12 @@ public:
   Fragment mmaS4Turing(const Fragment &a, const Fragment &b, const Fragment &c);
   /// m16n8k32 s8·s8 + s32: 4, 2 and 4 registers (sm_80+).
   Fragment mmaS8(const Fragment &a, const Fragment &b, const Fragment &c);
+  /// The same product by m8n8k16, of which there are four (sm_75).
+  Fragment mmaS8Turing(const Fragment &a, const Fragment &b, const Fragment &c);
   /// m16n8k16 of f16 or bf16 (`element`) with f32 sums: 4, 2 and 4 registers; a and b are i32 with two values each.
   Fragment mmaFloat(mlir::Type element, const Fragment &a, const Fragment &b, const Fragment &c);
+  /// The same product of f16 by two m16n8k8 (sm_75).
+  Fragment mmaF16Turing(const Fragment &a, const Fragment &b, const Fragment &c);
 
   //===--- Between lanes ---===//
   /// The value of lane (lane ^ mask); any 32-bit type.
@@ -233,6 +237,9 @@ public:
   /// Signed nibbles as bytes times 16: those in the low nibbles of every byte, and those in the high ones. The factor
   /// spares the sign extension (Kernels take it out of the sum exactly).
   std::array<mlir::Value, 2> unpackS4Times16(mlir::Value codes);
+  /// The four pairs of codes in nibbles p and p + 4, p = 0..3, each stored as code + 8, as pairs of f16 or bf16
+  /// (`element`) in i32: the A fragment of m16n8k16 out of the layout m16n8k16.f16x4. Exact.
+  Fragment unpackOffset4(mlir::Value codes, mlir::Type element);
   /// lop3.b32 with the truth table `table` (0xF0, 0xCC, 0xAA are x, y, z).
   mlir::Value lop3(Operand x, Operand y, Operand z, uint8_t table);
 
