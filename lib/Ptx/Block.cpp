@@ -208,6 +208,10 @@ llvm::Error Block::finish() {
   std::string unfinished = mbarriers.findUnfinished();
   if (unfinished.empty() && warpGroups)
     unfinished = warpGroups->findUnfinished();
+  for (const std::unique_ptr<Warp> &warp : warps)
+    if (unsigned line = unfinished.empty() ? warp->bulkGroups.unfinishedLine() : 0)
+      unfinished = "the CTA ends while the bulk copy of line " + std::to_string(line) +
+                   " may still read shared memory: no cp.async.bulk.wait_group came after it";
   if (unfinished.empty())
     return llvm::Error::success();
   Dim3 at = coordinates;

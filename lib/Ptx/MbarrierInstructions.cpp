@@ -114,6 +114,24 @@ template <bool drops> static void decodeArrive(InstructionDecoder &decoder) {
   decoder.execute(executeArrive);
 }
 
+/// cp.async.mbarrier.arrive: arrives when the thread's copies so far are complete, which they are taken to be; without
+/// .noinc the arrival is one more than the barrier was told to expect. To other threads the copies are visible after
+/// the barrier.
+static void executeCopyArrive(Warp &warp, const Instruction &instruction) {
+  warp.copies.waitAll(warp, warp.active);
+  forEachBarrier(warp, instruction, [&](unsigned lane, uint64_t offset) {
+    uint64_t state;
+    return warp.block.mbarriers.arrive(warp, lane, offset, instruction.modifiers[1], 0, true, false, state);
+  });
+}
+
+static void decodeCopyArrive(InstructionDecoder &decoder) {
+  decoder.result.modifiers[1] = decoder.take("noinc");
+  decoder.expectOperands(1);
+  decodeBarrier(decoder, 0);
+  decoder.execute(executeCopyArrive);
+}
+
 //===----------------------------------------------------------------------------===//
 // Waiting
 //===----------------------------------------------------------------------------===//
@@ -211,6 +229,7 @@ void quantopt::ptx::addMbarrierInstructions(InstructionTable &table) {
   table.add("mbarrier.expect_tx", decodeExpect);
   table.add("mbarrier.arrive", decodeArrive<false>);
   table.add("mbarrier.arrive_drop", decodeArrive<true>);
+  table.add("cp.async.mbarrier.arrive", decodeCopyArrive);
   table.add("mbarrier.test_wait", decodeWait);
   table.add("mbarrier.try_wait", decodeTryWait);
   table.add("mbarrier.pending_count", decodePendingCount);

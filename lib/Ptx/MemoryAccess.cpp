@@ -148,6 +148,18 @@ void quantopt::ptx::countRequest(Warp &warp, const Instruction &instruction, Sta
     countGlobal(isStore ? counts.stores : counts.loads, addresses, warp.active, bytes);
 }
 
+void quantopt::ptx::countBulkCopy(Warp &warp, const Instruction &instruction, uint64_t address, unsigned bytes,
+                                  bool isStore) {
+  if (!warp.block.context.options.counters || !bytes)
+    return;
+  constexpr uint64_t sectorBytes = 32;
+  InstructionCounts &counts = countsOf(warp, instruction);
+  Counters::Traffic &traffic = isStore ? counts.stores : counts.loads;
+  ++traffic.requests;
+  traffic.bytes += bytes;
+  traffic.sectors += (address + bytes - 1) / sectorBytes - address / sectorBytes + 1;
+}
+
 void quantopt::ptx::countMatrixRequest(Warp &warp, const Instruction &instruction, const uint64_t *rows,
                                        unsigned matrices) {
   if (!warp.block.context.options.counters)

@@ -25,7 +25,9 @@ StateSpace resolve(StateSpace space, uint64_t &address);
 /// Generic requests go by their first lane.
 void countRequest(Warp &warp, const Instruction &instruction, StateSpace space, const uint64_t *addresses,
                   unsigned bytes, bool isStore);
-/// One request of ldmatrix or stmatrix with an address a row.
+/// A contiguous piece of global memory that a bulk copy reads or writes.
+void countBulkCopy(Warp &warp, const Instruction &instruction, uint64_t address, unsigned bytes, bool isStore);
+/// One request of ldmatrix, stmatrix or wgmma with an address for each 16 bytes: 8 for each matrix.
 void countMatrixRequest(Warp &warp, const Instruction &instruction, const uint64_t *rows, unsigned matrices);
 
 } // namespace quantopt::ptx

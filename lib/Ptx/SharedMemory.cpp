@@ -148,7 +148,7 @@ bool SharedMemory::checkReads(Warp &warp, unsigned lane, uint64_t piece) {
     if (!culprits)
       continue;
     warp.fail(1u << lane, isAgent(reader)
-                              ? "race: no wgmma.wait_group and barrier came between reads by a wgmma of warp " +
+                              ? "race: no wait and barrier came between reads by a wgmma or bulk copy of warp " +
                                     llvm::Twine(reader - numWarps) + " and this write of " + describe(piece << shift)
                               : "race: no barrier came between reads by warp " + llvm::Twine(reader) + ", " +
                                     describeLanes(culprits) + ", and this write of " + describe(piece << shift));

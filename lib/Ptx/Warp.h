@@ -8,6 +8,7 @@
 #define QUANTOPT_LIB_PTX_WARP_H
 
 #include "AsyncCopies.h"
+#include "BulkGroups.h"
 #include "Program.h"
 #include "llvm/ADT/bit.h"
 #include <utility>
@@ -115,6 +116,7 @@ public:
   const Instruction *current = nullptr;
   WarpClock clock;
   AsyncCopies copies;
+  BulkGroups bulkGroups;
   /// The stamp of what the warp's agent does now: one higher for each bulk copy and wgmma.
   uint32_t agentStamp = 0;
 

@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "Block.h"
 #include "InstructionTable.h"
+#include "MemoryAccess.h"
 #include "Wgmma.h"
 
 using namespace quantopt::ptx;
@@ -48,14 +48,22 @@ static bool readDescriptor(Warp &warp, const Operand &operand, llvm::StringRef n
   return false;
 }
 
-/// 32 bytes of each of `count` rows.
-static bool readRows(Warp &warp, uint64_t bits, unsigned firstRow, unsigned count, uint8_t (*rows)[32]) {
+/// 32 bytes of each of `count` rows. Hardware reads them as matrices of 8 rows of 16 bytes.
+static bool readRows(Warp &warp, uint64_t bits, unsigned firstRow, unsigned count, uint8_t (*rows)[32],
+                     bool isCounted) {
   MatrixDescriptor descriptor = MatrixDescriptor::decode(bits);
   for (unsigned row = 0; row < count; ++row)
     for (unsigned chunk = 0; chunk < 2; ++chunk)
       if (!warp.block.shared.readAsync(warp, 0, descriptor.chunkAddress(firstRow + row, chunk), 16,
                                        rows[row] + 16 * chunk))
         return false;
+  if (!isCounted || !warp.block.context.options.counters)
+    return true;
+  llvm::SmallVector<uint64_t, 64> addresses;
+  for (unsigned chunk = 0; chunk < 2; ++chunk)
+    for (unsigned row = 0; row < count; ++row)
+      addresses.push_back(descriptor.chunkAddress(firstRow + row, chunk));
+  countMatrixRequest(warp, *warp.current, addresses.data(), addresses.size() / 8);
   return true;
 }
 
@@ -88,7 +96,8 @@ static void executeWgmma(Warp &warp, const Instruction &instruction) {
 
   ++warp.agentStamp;
   uint8_t b[256][32];
-  if (!readRows(warp, bDescriptor, 0, operation.n, b))
+  // B is read once for the four warps.
+  if (!readRows(warp, bDescriptor, 0, operation.n, b, warp.index % 4 == 0))
     return;
   uint32_t aRegisters[4][warpSize];
   const uint32_t *a[4];
@@ -96,7 +105,7 @@ static void executeWgmma(Warp &warp, const Instruction &instruction) {
     a[i] = hasFragments ? warp.source<uint32_t>(aOperands[i]) : aRegisters[i];
   if (!hasFragments) {
     uint8_t rows[16][32];
-    if (!readRows(warp, aDescriptor, warp.index % 4 * 16, 16, rows))
+    if (!readRows(warp, aDescriptor, warp.index % 4 * 16, 16, rows, true))
       return;
     arrangeWgmmaA(rows, aRegisters);
   }

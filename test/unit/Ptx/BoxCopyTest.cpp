@@ -7,6 +7,7 @@
 #include "HopperKernel.h"
 #include <array>
 #include <cstring>
+#include <numeric>
 #include <random>
 
 using namespace quantopt::ptx;
@@ -133,6 +134,44 @@ TEST(BoxCopyTest, AllRanks) {
   map.box = {4, 2, 1, 2, 2};
   map.strides = {32, 96, 288, 864};
   expectBox(map, {2, 1, 2, 1, 0});
+}
+
+TEST(BoxCopyTest, BoxesGoBack) {
+  // A box that leaves the tensor on both sides: what is outside stays as it was.
+  TensorMap map = matrix();
+  map.sizes = {96, 20};
+  map.strides = {96};
+  HopperKernel kernel;
+  kernel.map = map;
+  kernel.mapsOut = true;
+  kernel.outWords = 96 * 20 / 4;
+  kernel.in.resize(2048);
+  std::iota(kernel.in.begin(), kernel.in.end(), 0);
+  kernel.body = R"(
+mov.u32 %r10, %r0;
+FILL:
+mad.wide.u32 %d10, %r10, 4, %d0; ld.global.u32 %r11, [%d10];
+mad.wide.u32 %d11, %r10, 4, %d3; st.shared.u32 [%d11], %r11;
+add.u32 %r10, %r10, 64; setp.lt.u32 %p1, %r10, 512;
+@%p1 bra FILL;
+fence.proxy.async.shared::cta;
+bar.sync 0;
+mov.b32 %r20, 16; mov.b32 %r21, 10;
+@%p0 cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%d2, {%r20, %r21}], [%d3];
+@%p0 cp.async.bulk.commit_group;
+@%p0 cp.async.bulk.wait_group 0;
+)";
+  HopperResult result = run(kernel);
+  ASSERT_EQ(result.error, "");
+  const uint8_t *out = reinterpret_cast<const uint8_t *>(result.out.data());
+  for (unsigned row = 0; row < 20; ++row)
+    for (unsigned column = 0; column < 96; ++column) {
+      uint8_t expected = llvm::ArrayRef<uint8_t>{0xef, 0xbe, 0xad, 0xde}[column % 4];
+      if (row >= 10 && column >= 16)
+        expected = kernel.in[placeOf(map.swizzle, row - 10, column - 16, 128)];
+      ASSERT_EQ(out[row * 96 + column], expected) << row << " " << column;
+    }
+  EXPECT_EQ(result.counters.globalStores.bytes, 10u * 80);
 }
 
 TEST(BoxCopyTest, Faults) {

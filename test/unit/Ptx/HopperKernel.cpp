@@ -35,7 +35,7 @@ HopperResult quantopt::ptx::run(const HopperKernel &kernel) {
   EncodedTensorMap encoded = {};
   if (kernel.map) {
     TensorMap map = *kernel.map;
-    map.address += in;
+    map.address += kernel.mapsOut ? out : in;
     encoded = llvm::cantFail(encodeTensorMap(map));
   }
   Launch launchOptions;
@@ -46,10 +46,12 @@ HopperResult quantopt::ptx::run(const HopperKernel &kernel) {
                              Argument{std::vector<uint8_t>(encoded.begin(), encoded.end())}};
   RunOptions options;
   options.threads = 1;
+  options.counters = true;
   options.instructionLimit = 1'000'000;
   llvm::Expected<Counters> counters = launch(**module, memory, launchOptions, options);
   if (!counters)
     return fail(counters.takeError());
+  result.counters = std::move(*counters);
   for (unsigned i = 0; i < kernel.outWords; ++i) {
     uint32_t word = 0xdeadbeef;
     llvm::consumeError(memory.read<uint32_t>(out + 4 * i, llvm::MutableArrayRef(word)));

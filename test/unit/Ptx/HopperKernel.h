@@ -22,8 +22,9 @@ struct HopperKernel {
   unsigned sharedBytes = 4096;
   std::vector<uint8_t> in = std::vector<uint8_t>(4096, 1);
   unsigned outWords = 64;
-  /// Address 0 stands for that of `in`.
+  /// Address 0 stands for that of `in`, or of `out`.
   std::optional<TensorMap> map;
+  bool mapsOut = false;
 };
 
 struct HopperResult {
@@ -31,6 +32,7 @@ struct HopperResult {
   std::string error;
   /// Words that were not written are 0xdeadbeef.
   std::vector<uint32_t> out;
+  Counters counters;
 };
 
 HopperResult run(const HopperKernel &kernel);

@@ -41,6 +41,13 @@ TEST(BulkCopyTest, CopiesBytes) {
     ASSERT_EQ(out[i], llvm::support::endian::read32le(&kernel.in[4 * i]));
 }
 
+TEST(BulkCopyTest, IsCounted) {
+  HopperResult result = run(kernelOf(sound));
+  EXPECT_EQ(result.counters.globalLoads.bytes, 256u);
+  EXPECT_EQ(result.counters.globalLoads.sectors, 8u);
+  EXPECT_EQ(result.counters.globalLoads.requests, 1u);
+}
+
 TEST(BulkCopyTest, ExpectingAfterTheCopyIsTheSame) {
   expectRuns(kernelOf(init +
                       "@%p0 cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%d3], [%d0], 256, "
@@ -118,6 +125,53 @@ TEST(BulkCopyTest, CopiesRaceWithEachOther) {
                      "[bars];\n";
   expectFault(init + both + waiting + use,
               "race: no barrier came before this write of 'dynamic' + 0, written by the bulk");
+}
+
+namespace {
+
+/// Threads write 256 bytes, thread 0 copies them out, and the bytes are written again.
+const std::string storing = "mad.wide.u32 %d10, %r0, 4, %d3;\nadd.u32 %r10, %r0, 5;\nst.shared.u32 [%d10], %r10;\n"
+                            "fence.proxy.async.shared::cta;\nbar.sync 0;\n"
+                            "@%p0 cp.async.bulk.global.shared::cta.bulk_group [%d1], [%d3], 256;\n"
+                            "@%p0 cp.async.bulk.commit_group;\n@%p0 cp.async.bulk.wait_group.read 0;\n"
+                            "bar.sync 0;\nst.shared.u32 [%d10], %r10;\n";
+
+} // namespace
+
+TEST(BulkStoreTest, CopiesBytes) {
+  HopperResult result = run(kernelOf(storing));
+  EXPECT_EQ(result.error, "");
+  for (unsigned i = 0; i < 64; ++i)
+    ASSERT_EQ(result.out[i], i + 5);
+  EXPECT_EQ(result.counters.globalStores.bytes, 256u);
+}
+
+TEST(BulkStoreTest, Faults) {
+  expectFault(planted(storing, "fence.proxy.async.shared::cta;\n", ""),
+              "no fence.proxy.async came before this asynchronous read of 'dynamic' + 0");
+  expectFault(planted(storing, "bar.sync 0;\n", ""), "'dynamic' + ");
+  expectFault(planted(storing, "@%p0 cp.async.bulk.wait_group.read 0;\n", ""),
+              "race: no wait and barrier came between");
+  expectFault(planted(storing, "group.read 0", "group.read 1"), "race: no wait and barrier came between");
+  expectFault(planted(storing, "@%p0 cp.async.bulk.commit_group;\n", ""), "race: no wait and barrier came between");
+  expectFault(planted(storing, "bar.sync 0;\nst.shared", "st.shared"), "race: no barrier came before this read");
+  std::string ends = storing.substr(0, storing.find("@%p0 cp.async.bulk.wait_group"));
+  expectFault(ends, "may still read shared memory");
+}
+
+TEST(MbarrierTest, ThreadsCopiesArrive) {
+  std::string body = "@%p0 mbarrier.init.shared.b64 [bars], 64;\nbar.sync 0;\n"
+                     "mad.wide.u32 %d10, %r0, 16, %d3;\nmad.wide.u32 %d11, %r0, 16, %d0;\n"
+                     "cp.async.cg.shared.global [%d10], [%d11], 16;\n"
+                     "cp.async.mbarrier.arrive.noinc.shared.b64 [bars];\n" +
+                     waiting +
+                     "xor.b32 %r11, %r0, 63;\nmad.wide.u32 %d12, %r11, 16, %d3;\nld.shared.u32 %r10, [%d12];\n"
+                     "mad.wide.u32 %d13, %r0, 4, %d1;\nst.global.u32 [%d13], %r10;\n";
+  HopperKernel kernel = kernelOf(body);
+  EXPECT_EQ(expectRuns(kernel)[1], llvm::support::endian::read32le(&kernel.in[62 * 16]));
+  expectFault(planted(body, "cp.async.mbarrier.arrive.noinc.shared.b64 [bars]", "mbarrier.arrive.shared.b64 _, [bars]"),
+              "no wait_group came between a cp.async and this read");
+  expectFault(planted(body, ".noinc", ""), "waits for ever");
 }
 
 TEST(MbarrierTest, WarpsTakeTurnsOverStages) {

@@ -282,7 +282,7 @@ TEST(WgmmaKernelTest, FragmentWrittenInFlight) {
 TEST(WgmmaKernelTest, SharedMemoryWrittenInFlight) {
   expectFault("wgmma.commit_group.sync.aligned;\n",
               "wgmma.commit_group.sync.aligned;\nbar.sync 0;\n@%p0 st.shared.u32 [%d3], %r0;\n",
-              "race: no wgmma.wait_group and barrier came between reads by a wgmma of warp 0 and this write");
+              "race: no wait and barrier came between reads by a wgmma or bulk copy of warp 0 and this write");
 }
 
 TEST(WgmmaKernelTest, NobodyWaits) {
