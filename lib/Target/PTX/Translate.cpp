@@ -98,6 +98,32 @@ static FailureOr<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(Operati
       triple, target->chip, target->features, options, std::nullopt, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
+/// Fails for instructions that the architecture does not execute: LLVM aborts selecting them, and ptxas emulates INT4
+/// products by some 190 instructions from sm_90 on.
+static LogicalResult checkInstructions(gpu::GPUModuleOp kernels, StringRef arch) {
+  unsigned version = 0;
+  arch.drop_front(3).consumeInteger(10, version);
+  auto refuse = [&](Operation *op, StringRef what) {
+    op->emitError() << arch << " does not execute " << what;
+    return WalkResult::interrupt();
+  };
+  WalkResult result = kernels.walk([&](Operation *op) {
+    if (isa<NVVM::CpAsyncOp>(op) && version < 80)
+      return refuse(op, "cp.async");
+    auto mma = dyn_cast<NVVM::MmaOp>(op);
+    if (!mma)
+      return WalkResult::advance();
+    NVVM::MMATypes type = mma.getMultiplicandAPtxType().value_or(NVVM::MMATypes::f16);
+    if (type == NVVM::MMATypes::s4 && version >= 90)
+      return refuse(op, "mma of s4");
+    bool isSmall = type == NVVM::MMATypes::f16 ? mma.getShape().getK() == 8 : mma.getShape().getM() == 8;
+    if (version < 80 && !isSmall)
+      return refuse(op, "mma of these shapes and types");
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 /// Lowers the kernels in `module` to the LLVM and NVVM dialects, in place. The order matters: structured control flow
 /// has to be gone before gpu ops are converted, because that conversion lowers branches too.
 static LogicalResult lowerToLlvmDialect(ModuleOp module) {
@@ -146,7 +172,7 @@ static LogicalResult checkNoExternalCalls(Operation *op, const llvm::Module &mod
 
 FailureOr<std::string> quantopt::translateToPtx(gpu::GPUModuleOp kernels, StringRef arch) {
   FailureOr<std::unique_ptr<llvm::TargetMachine>> machine = makeTargetMachine(kernels, arch);
-  if (failed(machine))
+  if (failed(machine) || failed(checkInstructions(kernels, arch)))
     return failure();
   // In a module of its own: the conversions read the data layout of the module around the kernels.
   OwningOpRef<ModuleOp> wrapper(ModuleOp::create(kernels.getLoc()));

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Conversion/TileToGpu/KernelBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Verifier.h"
 #include "quantopt/Target/PTX/Translate.h"
 #include "gtest/gtest.h"
@@ -135,4 +136,33 @@ TEST_F(KernelTest, unknownArchitecture) {
     return success();
   });
   EXPECT_TRUE(failed(translateToPtx(*module, "sm_42")));
+}
+
+TEST_F(KernelTest, refusesWhatAnArchitectureDoesNotExecute) {
+  auto body = [](KernelBuilder &k) {
+    Value out = k.address(k.pointer(0), k.mul(k.threadX(), 16));
+    Fragment x = k.elements(k.load(k.vectorOf(4, k.i32()), out, 16));
+    k.store(k.vector(k.mmaS4(x, {x[0], x[1]}, x)), out, 16);
+  };
+  translate({"product", 1, 32}, body);
+  for (StringRef arch : {"sm_75", "sm_90a", "sm_120a"}) {
+    std::string message;
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { message = diagnostic.str(); });
+    EXPECT_TRUE(failed(translateToPtx(*module, arch)));
+    EXPECT_TRUE(contains(message, (arch + " does not execute mma").str()));
+  }
+}
+
+TEST_F(KernelTest, refusesCallsOfLibraries) {
+  OpBuilder b = OpBuilder::atBlockEnd(module->getBody());
+  auto type = LLVM::LLVMFunctionType::get(b.getF32Type(), {b.getF32Type()});
+  auto function = LLVM::LLVMFuncOp::create(b, b.getUnknownLoc(), "__nv_sinf", type);
+  KernelBuilder k(*module, b.getUnknownLoc(), {"sine", 1, 32});
+  Value x = k.load(k.f32(), k.pointer(0), 4);
+  k.store(LLVM::CallOp::create(k.builder(), k.location(), function, x).getResult(), k.pointer(0), 4);
+  k.finish();
+  std::string message;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) { message = diagnostic.str(); });
+  EXPECT_TRUE(failed(translateToPtx(*module, "sm_80")));
+  EXPECT_TRUE(contains(message, "kernel calls '__nv_sinf'"));
 }
