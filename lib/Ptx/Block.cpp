@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Block.h"
 #include "llvm/Support/MathExtras.h"
+#include <thread>
 
 using namespace quantopt::ptx;
 
@@ -129,6 +130,8 @@ void Block::step(Warp &warp) {
     return;
   if (instruction.isAligned && lanes && lanes != warp.living)
     return warp.fail(warp.living & ~lanes, "all lanes of the warp must execute this together; the ones named do not");
+  if (instruction.needsAllLanes && lanes && lanes != allLanes)
+    return warp.fail(~lanes, "all 32 lanes of a warp must execute this together; the ones named do not");
   if (!checkReads(warp, instruction, lanes))
     return;
   warp.active = lanes;
@@ -139,30 +142,30 @@ void Block::step(Warp &warp) {
     warp.written[index] |= lanes;
 }
 
-/// Runs a warp until it waits or has had its turn.
-void Block::runTurn(Warp &warp) {
+/// Runs a warp until it waits, yields or has had its turn; true in the last case, where more of the same may follow.
+bool Block::runTurn(Warp &warp) {
   constexpr unsigned turn = 4096;
-  for (unsigned i = 0; i < turn && warp.state == Warp::State::Ready; ++i) {
+  warp.yields = false;
+  for (unsigned i = 0; i < turn && warp.state == Warp::State::Ready && !warp.yields; ++i) {
     step(warp);
     if (warp.failed())
-      return;
+      return false;
     warp.settle();
-    if (warp.yields)
-      break;
+    ++warp.issued;
   }
-  warp.yields = false;
-  if ((warp.issued += turn) > context.options.instructionLimit)
+  if (warp.issued > context.options.instructionLimit)
     warp.fail(warp.living,
               "the warp has issued " + llvm::Twine(warp.issued) + " instructions: it is taken to loop for ever");
+  return !warp.yields;
 }
 
 llvm::Error Block::run() {
   for (;;) {
-    bool anyReady = false, allDone = true;
+    bool anyReady = false, allDone = true, allYield = true;
     for (std::unique_ptr<Warp> &warp : warps) {
       if (warp->state == Warp::State::Ready) {
         anyReady = true;
-        runTurn(*warp);
+        allYield &= !runTurn(*warp);
       }
       if (!failure.empty())
         return llvm::createStringError(failure);
@@ -172,6 +175,9 @@ llvm::Error Block::run() {
       return finish();
     if (!anyReady && !expireWaits())
       failDeadlock();
+    // Perhaps they poll for what another CTA does.
+    if (anyReady && allYield)
+      std::this_thread::yield();
   }
 }
 

@@ -93,7 +93,7 @@ private:
 
   void setSpecialRegisters(Warp &warp);
   void step(Warp &warp);
-  void runTurn(Warp &warp);
+  bool runTurn(Warp &warp);
   bool checkReads(Warp &warp, const Instruction &instruction, uint32_t lanes);
   void completeBarrier(Barrier &barrier);
   void finishReduction(Warp &warp, uint32_t holding, uint32_t expected);

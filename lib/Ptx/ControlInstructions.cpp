@@ -28,6 +28,15 @@ static void decodeExit(InstructionDecoder &decoder) {
   decoder.execute([](Warp &warp, const Instruction &) { warp.exit(warp.active); });
 }
 
+/// Somebody else may run meanwhile.
+static void decodeNanosleep(InstructionDecoder &decoder) {
+  decoder.require(70);
+  decoder.take("u32");
+  decoder.expectOperands(1);
+  decoder.read(0, 32);
+  decoder.execute([](Warp &warp, const Instruction &) { warp.yields = true; });
+}
+
 static void decodeTrap(InstructionDecoder &decoder) {
   decoder.expectOperands(0);
   decoder.result.flow = Flow::Exit;
@@ -125,6 +134,7 @@ void quantopt::ptx::addControlInstructions(InstructionTable &table) {
   table.add("ret", decodeExit);
   table.add("exit", decodeExit);
   table.add("trap", decodeTrap);
+  table.add("nanosleep", decodeNanosleep);
   table.add("bar", decodeBarrier);
   table.add("barrier", decodeBarrier);
   table.add("bar.warp.sync", decodeWarpSync);

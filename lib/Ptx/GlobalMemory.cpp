@@ -64,10 +64,13 @@ GlobalMemory::Record &GlobalMemory::record(Buffer &buffer, uint64_t piece) {
   return page->records[piece & llvm::maskTrailingOnes<uint64_t>(pageBits)];
 }
 
+/// Grids of more CTAs than fit share numbers far apart.
+static uint32_t ctaOf(const Warp &warp) { return warp.block.index & llvm::maskTrailingOnes<uint32_t>(ctaBits); }
+
 GlobalMemory::Access GlobalMemory::now(const Warp &warp, unsigned lane, Kind kind) const {
   Access access;
   access.kind = kind;
-  access.cta = warp.block.index & llvm::maskTrailingOnes<uint32_t>(ctaBits);
+  access.cta = ctaOf(warp);
   access.thread = warp.index * warpSize + lane;
   access.stamp = warp.clock.known[warp.index];
   return access;
@@ -77,7 +80,7 @@ GlobalMemory::Access GlobalMemory::now(const Warp &warp, unsigned lane, Kind kin
 bool GlobalMemory::isOrdered(const Warp &warp, unsigned lane, const Access &earlier) const {
   if (earlier.kind == Kind::None)
     return true;
-  if (earlier.kind == Kind::ManyCtas || earlier.kind == Kind::AtomicManyCtas || earlier.cta != warp.block.index)
+  if (earlier.kind == Kind::ManyCtas || earlier.kind == Kind::AtomicManyCtas || earlier.cta != ctaOf(warp))
     return false;
   if (earlier.kind == Kind::ManyThreads)
     return earlier.stamp < warp.block.epoch();
@@ -97,10 +100,13 @@ bool GlobalMemory::failRace(Warp &warp, unsigned lane, uint64_t address, const A
   return false;
 }
 
-bool GlobalMemory::noteRead(Warp &warp, unsigned lane, Record &record, uint64_t address) {
+bool GlobalMemory::noteRead(Warp &warp, unsigned lane, Record &record, uint64_t address, bool isStrong) {
   Access write = Access::unpack(record.write.load(std::memory_order_relaxed));
-  if (!isOrdered(warp, lane, write))
+  bool areAtomic = isStrong && (write.kind == Kind::Atomic || write.kind == Kind::AtomicManyCtas);
+  if (!areAtomic && !isOrdered(warp, lane, write))
     return failRace(warp, lane, address, write, "read with the write of");
+  if (isStrong)
+    return true;
   uint64_t word = record.read.load(std::memory_order_relaxed);
   for (;;) {
     Access earlier = Access::unpack(word), access = now(warp, lane, Kind::Plain);
@@ -173,7 +179,7 @@ GlobalMemory::Buffer *GlobalMemory::locate(Warp &warp, unsigned lane, uint64_t a
   return nullptr;
 }
 
-bool GlobalMemory::read(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, void *to) {
+bool GlobalMemory::read(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, void *to, bool isStrong) {
   Buffer *buffer = locate(warp, lane, address, bytes);
   if (!buffer)
     return false;
@@ -185,7 +191,7 @@ bool GlobalMemory::read(Warp &warp, unsigned lane, uint64_t address, unsigned by
       return false;
     }
   for (uint64_t piece = offset >> shift, end = (offset + bytes) >> shift; piece < end; ++piece)
-    if (!noteRead(warp, lane, record(*buffer, piece), address))
+    if (!noteRead(warp, lane, record(*buffer, piece), address, isStrong))
       return false;
   std::memcpy(to, &buffer->allocation->bytes[offset], bytes);
   return true;

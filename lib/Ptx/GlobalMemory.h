@@ -21,7 +21,8 @@ public:
   GlobalMemory(DeviceMemory &memory, DeviceMemory::Allocation *variables, const Program &program, const Kernel &kernel);
 
   // As in SharedMemory, with generic addresses.
-  bool read(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, void *to);
+  /// Strong reads (volatile, relaxed, acquire) do not race with atomic accesses, and leave no record.
+  bool read(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, void *to, bool isStrong = false);
   bool write(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, const void *from);
   /// Checks an atomic access; the caller holds atomicMutex() while it changes the bytes.
   uint8_t *atomic(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, bool reads = true);
@@ -53,7 +54,7 @@ private:
   Record &record(Buffer &buffer, uint64_t piece);
   Access now(const Warp &warp, unsigned lane, Kind kind) const;
   bool isOrdered(const Warp &warp, unsigned lane, const Access &earlier) const;
-  bool noteRead(Warp &warp, unsigned lane, Record &record, uint64_t address);
+  bool noteRead(Warp &warp, unsigned lane, Record &record, uint64_t address, bool isStrong);
   bool noteWrite(Warp &warp, unsigned lane, Record &record, uint64_t address, Kind kind);
   bool failRace(Warp &warp, unsigned lane, uint64_t address, const Access &earlier, llvm::StringRef what);
   std::string describe(uint64_t address) const;

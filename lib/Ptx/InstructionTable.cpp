@@ -21,6 +21,8 @@ const InstructionTable &InstructionTable::get() {
   static const InstructionTable table = [] {
     InstructionTable all;
     addIntegerInstructions(all);
+    addBitInstructions(all);
+    addComparisonInstructions(all);
     addFloatInstructions(all);
     addConversionInstructions(all);
     addMemoryInstructions(all);
@@ -105,6 +107,14 @@ StateSpace InstructionDecoder::takeSpace() {
 }
 
 void InstructionDecoder::dropHints() {
+  if (llvm::is_contained(modifiers, "L2::cache_hint") && !source.operands.empty()) {
+    require(80);
+    read(source.operands.size() - 1, 64);
+    // It is read, but no operand of the function that computes.
+    if (!failed())
+      result.operands.pop_back();
+    hasPolicy = true;
+  }
   llvm::erase_if(modifiers, [](llvm::StringRef modifier) {
     return modifier == "weak" || modifier == "nc" || modifier == "cg" || modifier == "ca" || modifier == "cs" ||
            modifier == "lu" || modifier == "cv" || modifier == "wb" || modifier == "wt" || modifier == "unified" ||

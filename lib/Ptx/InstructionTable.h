@@ -37,11 +37,12 @@ public:
   StateSpace takeSpace();
   bool hasModifiers() const { return !modifiers.empty(); }
   llvm::ArrayRef<llvm::StringRef> remaining() const { return modifiers; }
-  /// Takes modifiers that have no meaning here: cache hints, .weak.
+  /// Takes modifiers that have no meaning here: cache hints, .weak. With .L2::cache_hint the last operand, a policy, is
+  /// taken too.
   void dropHints();
 
   // Operands, by position in the text. They are appended to result.operands.
-  unsigned numOperands() const { return source.operands.size(); }
+  unsigned numOperands() const { return source.operands.size() - hasPolicy; }
   bool isAddress(unsigned i) const;
   bool isVector(unsigned i) const;
   bool isPredicate(unsigned i) const;
@@ -90,6 +91,7 @@ private:
   void predicateOperand(const ParsedOperand &operand, bool isWritten);
 
   KernelDecoder &kernel;
+  bool hasPolicy = false;
   llvm::SmallVector<llvm::StringRef, 8> modifiers;
 };
 
@@ -109,6 +111,8 @@ private:
 
 // One function a file of instructions.
 void addIntegerInstructions(InstructionTable &table);
+void addBitInstructions(InstructionTable &table);
+void addComparisonInstructions(InstructionTable &table);
 void addFloatInstructions(InstructionTable &table);
 void addConversionInstructions(InstructionTable &table);
 void addMemoryInstructions(InstructionTable &table);

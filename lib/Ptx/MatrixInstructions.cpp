@@ -65,7 +65,7 @@ static unsigned decodeMatrixAccess(InstructionDecoder &decoder) {
   }
   decoder.result.modifiers[0] = uint32_t(space);
   decoder.result.modifiers[1] = 1u << count;
-  decoder.result.isAligned = true;
+  decoder.result.needsAllLanes = true;
   decoder.access(space, 16);
   decoder.expectOperands(2);
   return 1u << count;
@@ -98,7 +98,7 @@ static void decodeMovmatrix(InstructionDecoder &decoder) {
   decoder.require(75);
   if (!takeAll(decoder, {"sync", "aligned", "m8n8", "trans", "b16"}))
     return decoder.fail("expected .sync.aligned.m8n8.trans.b16");
-  decoder.result.isAligned = true;
+  decoder.result.needsAllLanes = true;
   decoder.expectOperands(2);
   decoder.write(0, 32);
   decoder.read(1, 32);
@@ -184,7 +184,7 @@ static void decodeMma(InstructionDecoder &decoder) {
   decoder.result.modifiers[1] = shape->n;
   decoder.result.modifiers[2] = shape->k;
   decoder.result.modifiers[3] = uint32_t(*a) | uint32_t(*b) << 4 | uint32_t(*c) << 8;
-  decoder.result.isAligned = true;
+  decoder.result.needsAllLanes = true;
   MmaRegisters counts = mmaRegisters(*shape, *a, *c);
   decoder.expectOperands(4);
   decoder.writeVector(0, counts.c, 32);

@@ -41,14 +41,15 @@ static bool loadParameter(Warp &warp, unsigned lane, uint64_t offset, unsigned b
   return true;
 }
 
-bool quantopt::ptx::loadLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, void *to) {
+bool quantopt::ptx::loadLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, void *to,
+                             bool isStrong) {
   switch (resolve(space, address)) {
   case StateSpace::Shared:
-    return warp.block.shared.read(warp, lane, address, bytes, to);
+    return warp.block.shared.read(warp, lane, address, bytes, to, isStrong);
   case StateSpace::Param:
     return loadParameter(warp, lane, address, bytes, to);
   default:
-    return warp.block.context.global.read(warp, lane, address, bytes, to);
+    return warp.block.context.global.read(warp, lane, address, bytes, to, isStrong);
   }
 }
 

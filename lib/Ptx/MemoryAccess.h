@@ -12,7 +12,8 @@
 namespace quantopt::ptx {
 
 // One lane's access to a state space; generic addresses find their own. False after telling the warp what is wrong.
-bool loadLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, void *to);
+bool loadLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, void *to,
+              bool isStrong = false);
 bool storeLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, const void *from);
 /// The bytes of an atomic access, or null. Accesses to global memory hold GlobalMemory::atomicMutex().
 uint8_t *atomicLane(Warp &warp, StateSpace space, unsigned lane, uint64_t address, unsigned bytes, bool reads = true);

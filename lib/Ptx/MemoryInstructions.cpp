@@ -59,17 +59,17 @@ static void executeLoad(Warp &warp, const Instruction &instruction) {
   warp.addresses(instruction.address, addresses);
   unsigned bytes = size * count;
   LaneBytes data;
+  // Strong reads see an atomic access whole.
+  std::unique_lock<std::mutex> lock(warp.block.context.global.atomicMutex(), std::defer_lock);
   for (uint32_t lanes = warp.active; lanes; lanes &= lanes - 1) {
     unsigned lane = llvm::countr_zero(lanes);
-    if (isStrong) {
-      std::lock_guard<std::mutex> lock(warp.block.context.global.atomicMutex());
-      uint8_t *place = atomicLane(warp, StateSpace(space), lane, addresses[lane], bytes);
-      if (!place)
-        return;
-      std::memcpy(data.bytes, place, bytes);
-    } else if (!loadLane(warp, StateSpace(space), lane, addresses[lane], bytes, data.bytes)) {
+    if (isStrong)
+      lock.lock();
+    bool isLoaded = loadLane(warp, StateSpace(space), lane, addresses[lane], bytes, data.bytes, isStrong);
+    if (isStrong)
+      lock.unlock();
+    if (!isLoaded)
       return;
-    }
     for (unsigned i = 0; i < count; ++i)
       putElement(warp, instruction.operands[i], lane, data, i, size, isSignExtended);
   }
@@ -208,6 +208,21 @@ static void decodePrefetch(InstructionDecoder &decoder) {
   decoder.execute([](Warp &, const Instruction &) {});
 }
 
+/// Policies of caches: any value will do.
+static void decodeCreatepolicy(InstructionDecoder &decoder) {
+  decoder.require(80);
+  decoder.dropHints();
+  if (!decoder.take("b64"))
+    return decoder.fail("expected .b64");
+  decoder.expectOperands(1, 2);
+  decoder.write(0, 64);
+  if (decoder.numOperands() == 2)
+    decoder.read(1, 32);
+  decoder.execute([](Warp &warp, const Instruction &instruction) {
+    forEachLane(warp.active, [&](unsigned lane) { warp.setValue(instruction.operands[0], lane, 0); });
+  });
+}
+
 void quantopt::ptx::addMemoryInstructions(InstructionTable &table) {
   table.add("ld", decodeLoad);
   table.add("ldu", decodeLoad);
@@ -215,5 +230,6 @@ void quantopt::ptx::addMemoryInstructions(InstructionTable &table) {
   table.add("cvta", decodeCvta);
   table.add("isspacep", decodeIsspacep);
   table.add("prefetch", decodePrefetch);
+  table.add("createpolicy.fractional", decodeCreatepolicy);
   table.add("prefetchu", decodePrefetch);
 }

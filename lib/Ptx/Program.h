@@ -52,6 +52,8 @@ struct Instruction {
   bool isControl = false;
   /// Whether every lane of the warp that has not exited must be active (.aligned).
   bool isAligned = false;
+  /// Whether it takes all 32 lanes: it is not for warps of fewer threads, nor after some have exited.
+  bool needsAllLanes = false;
   /// Whether it touches memory; for counters.
   bool isMemory = false;
   /// Whether its accumulators and fragments may be in flight already.

@@ -107,14 +107,17 @@ inline bool SharedMemory::checkWrite(Warp &warp, unsigned lane, uint64_t piece, 
   return true;
 }
 
-bool SharedMemory::read(Warp &warp, unsigned lane, uint64_t offset, unsigned count, void *to) {
+bool SharedMemory::read(Warp &warp, unsigned lane, uint64_t offset, unsigned count, void *to, bool isStrong) {
   if (!isInside(warp, lane, offset, count))
     return false;
   Actor actor = threadsOf(warp);
   for (uint64_t piece = offset >> shift, end = piece + (count >> shift); piece < end; ++piece) {
+    if (isStrong && writes[piece].kind == Kind::Atomic)
+      continue;
     if (!checkWrite(warp, lane, piece, /*isAsync=*/false))
       return false;
-    noteRead(actor, lane, piece);
+    if (!isStrong)
+      noteRead(actor, lane, piece);
   }
   std::memcpy(to, &bytes[offset], count);
   return true;

@@ -18,7 +18,8 @@ public:
   void reset(const Kernel &kernel, uint32_t dynamicBytes, unsigned numWarps);
 
   // Offsets are within the memory. The functions return false after telling the warp what is wrong.
-  bool read(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, void *to);
+  /// Strong reads (volatile, relaxed, acquire) do not race with atomic accesses, and leave no record.
+  bool read(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, void *to, bool isStrong = false);
   bool write(Warp &warp, unsigned lane, uint64_t offset, unsigned bytes, const void *from);
   /// Checks an atomic access and gives its bytes, to be read and changed in place. Without `reads` they may be
   /// uninitialised.

@@ -192,7 +192,7 @@ static void requireWarpGroups(InstructionDecoder &decoder) {
     decoder.fail("wgmma needs .target sm_90a");
   if (!decoder.take("sync") || !decoder.take("aligned"))
     decoder.fail("expected .sync.aligned");
-  decoder.result.isAligned = true;
+  decoder.result.needsAllLanes = true;
   decoder.useAsyncProxy();
   decoder.useWarpGroups();
 }

@@ -305,6 +305,18 @@ TEST(InstructionTest, VectorsAndBytes) {
   }
 }
 
+TEST(InstructionTest, CachePolicies) {
+  TestKernel kernel;
+  kernel.sharedBytes = 512;
+  kernel.in.assign(128, 6);
+  kernel.body = "createpolicy.fractional.L2::evict_first.b64 %d9, 1.0; mov.u64 %d4, dynamic;"
+                "ld.global.L1::no_allocate.L2::cache_hint.u32 %r20, [%d2], %d9;"
+                "mad.wide.u32 %d5, %r0, 16, %d4; mad.wide.u32 %d6, %r0, 16, %d0;"
+                "cp.async.cg.shared.global.L2::cache_hint [%d5], [%d6], 16, %d9; cp.async.wait_all;"
+                "ld.shared.u32 %r21, [%d5]; add.u32 %r20, %r20, %r21; st.global.L2::cache_hint.u32 [%d3], %r20, %d9;";
+  EXPECT_EQ(expectRuns(kernel)[3], 12u);
+}
+
 TEST(InstructionTest, MatricesThroughSharedMemory) {
   TestKernel kernel;
   kernel.sharedBytes = 512;

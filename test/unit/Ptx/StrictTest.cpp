@@ -323,6 +323,22 @@ TEST(StrictTest, GlobalAtomics) {
   expectError(kernel, {"race"});
 }
 
+TEST(StrictTest, StrongReadsSeeAtomics) {
+  TestKernel kernel;
+  kernel.ctas = 4;
+  kernel.in.assign(1, 0);
+  kernel.hostThreads = 2;
+  kernel.instructionLimit = 1'000'000'000;
+  // The first CTA waits until the others have been there.
+  std::string count = "setp.eq.u32 %p1, %r2, 0; setp.eq.u32 %p2, %r0, 0; @%p1 bra WAIT;"
+                      "@%p2 red.release.gpu.global.add.u32 [%d0], 1; bra END;";
+  std::string poll = "setp.lt.u32 %p3, %r20, 3; @%p3 bra WAIT; END: st.global.u32 [%d3], %r1;";
+  expectFault(kernel, count + "WAIT: ld.global.u32 %r20, [%d0];" + poll, {"race"},
+              count + "WAIT: ld.acquire.gpu.global.u32 %r20, [%d0];" + poll);
+  kernel.body = "ld.volatile.global.u32 %r20, [%d0]; ld.global.u32 %r21, [%d0]; st.global.u32 [%d3], %r21;";
+  expectRuns(kernel);
+}
+
 //===----------------------------------------------------------------------------===//
 // Barriers and warp-wide instructions
 //===----------------------------------------------------------------------------===//
@@ -381,9 +397,16 @@ TEST(StrictTest, InactiveLanes) {
   expectError({half + "@%p1 vote.sync.ballot.b32 %r21, %p1, -1;"}, {"member mask"});
   expectError({half + "@%p1 bar.warp.sync -1;"}, {"in the mask but elsewhere", "lanes 16-31"});
   expectError({half + "@%p1 ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r21}, [%d10];", 32, 1, 80, 512},
-              {"all lanes of the warp must execute this together", "lanes 16-31"});
+              {"all 32 lanes of a warp must execute this together", "lanes 16-31"});
   expectError({half + "@%p1 mma.sync.aligned.m8n8k32.row.col.s32.s4.s4.s32 {%r21,%r22}, {%r20}, {%r20}, {%r20,%r20};"},
-              {"all lanes of the warp must execute this together"});
+              {"all 32 lanes of a warp must execute this together"});
+}
+
+TEST(StrictTest, MatricesTakeWholeWarps) {
+  std::string product = "mov.u32 %r20, 0; mma.sync.aligned.m8n8k32.row.col.s32.s4.s4.s32 {%r21,%r22}, {%r20}, {%r20}, "
+                        "{%r20,%r20};";
+  expectFault({"", 48}, product, {"all 32 lanes of a warp", "warp 1, lanes 16-31"},
+              "setp.lt.u32 %p1, %r0, 32; @%p1 bra A; ret; A:" + product);
 }
 
 TEST(StrictTest, EndlessLoop) { expectError({"LOOP: bra.uni LOOP;"}, {"loop for ever", "'bra.uni LOOP'"}); }
