@@ -29,6 +29,8 @@ static const KernelRegistry &getKernelRegistry() {
     registry.add(buildGemmW4A4);
     registry.add(buildGemmW4A8);
     registry.add(buildGemmW8A8);
+    registry.add(buildGemmW4A16);
+    registry.add(buildGemmF16);
     registry.add(buildGemmDecode);
     registry.add(buildNormQuant);
     registry.add(buildSwigluQuant);

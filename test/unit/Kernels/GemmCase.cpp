@@ -30,30 +30,38 @@ std::string GemmCase::text() const {
     names.push_back(llvm::formatv("{0}: {1}", name, type));
     types.push_back(std::move(type));
   };
-  bool isDecode = op == "gemm_decode";
+  bool isDecode = op == "gemm_decode", isPacked = weight == DType::I4 || weight == DType::I8;
   // Orders of as many bits take as many bytes.
   numerics::Layout weightOrder(weight == DType::I4 ? numerics::Layout::Order::S4 : numerics::Layout::Order::S8);
+  std::string packedType = llvm::formatv("tensor<{0}xui8>", weightOrder.getByteSize(outputs, inner));
   std::string resultType = llvm::formatv("tensor<?x{0}x{1}>", outputs, toString(result));
   add("", "%x", llvm::formatv("tensor<?x{0}x{1}>", inner, toString(input)));
-  add(isDecode ? " scale " : ", ", "%xs", "tensor<?x1xf32>");
-  add(", ", "%w", llvm::formatv("tensor<{0}xui8>", weightOrder.getByteSize(outputs, inner)));
-  add(isDecode ? " scale " : ", ", "%ws", llvm::formatv("tensor<{0}xf32>", outputs));
-  if (groups)
+  if (!isOfFloats())
+    add(isDecode ? " scale " : ", ", "%xs", "tensor<?x1xf32>");
+  add(", ", "%w", isPacked ? packedType : llvm::formatv("tensor<{0}x{1}x{2}>", outputs, inner, toString(weight)).str());
+  if (isPacked && isOfFloats())
+    add(isDecode ? " scale " : ", ", "%ws",
+        llvm::formatv("tensor<{0}x{1}x{2}>", outputs, std::max<int64_t>(1, groups), toString(scale)));
+  else if (isPacked)
+    add(isDecode ? " scale " : ", ", "%ws", llvm::formatv("tensor<{0}xf32>", outputs));
+  if (groups && !isOfFloats())
     add(" groups ", "%g", llvm::formatv("tensor<{0}x{1}xui8>", outputs, groups));
   if (bias)
     add(" bias ", "%b", llvm::formatv("tensor<{0}xf32>", outputs));
   if (residual)
     add(" residual ", "%r", resultType);
-  std::string split = tiles.splitK > 1 ? llvm::formatv(", split_k = {0}", tiles.splitK).str() : "";
+  std::string options = tiles.splitK > 1 ? llvm::formatv(", split_k = {0}", tiles.splitK).str() : "";
+  if (!mma.empty())
+    options += ", mma = " + mma;
   std::string config =
       llvm::formatv("#tile.gemm<arch = {0}, bm = {1}, bn = {2}, bk = {3}, wm = {4}, wn = {5}, stages = {6}{7}>", arch,
-                    tiles.bm, tiles.bn, tiles.bk, tiles.wm, tiles.wn, tiles.stages, split);
+                    tiles.bm, tiles.bn, tiles.bk, tiles.wm, tiles.wn, tiles.stages, options);
   return llvm::formatv("func.func @f({0}) -> {1} {{\n  %y = tile.{2} {3} {{config = {4}}\n    : ({5}) -> {1}\n"
                        "  return %y : {1}\n}\n",
                        llvm::join(names, ", "), resultType, op, operands, config, llvm::join(types, ", "));
 }
 
-static Tensor randomCodes(DType type, llvm::ArrayRef<int64_t> shape, std::mt19937 &random) {
+Tensor kerneltest::randomCodes(DType type, llvm::ArrayRef<int64_t> shape, std::mt19937 &random) {
   int greatest = type == DType::I4 ? 7 : 127;
   std::uniform_int_distribution<int> distribution(-greatest - 1, greatest);
   Tensor tensor(type, shape);
@@ -62,7 +70,7 @@ static Tensor randomCodes(DType type, llvm::ArrayRef<int64_t> shape, std::mt1993
   return tensor;
 }
 
-static Tensor randomFloats(llvm::ArrayRef<int64_t> shape, float least, float greatest, std::mt19937 &random) {
+Tensor kerneltest::randomFloats(llvm::ArrayRef<int64_t> shape, float least, float greatest, std::mt19937 &random) {
   std::uniform_real_distribution<float> distribution(least, greatest);
   Tensor tensor(DType::F32, shape);
   for (float &value : tensor.mutableData<float>())

@@ -8,6 +8,7 @@
 #define QUANTOPT_TEST_UNIT_KERNELS_GEMMCASE_H
 
 #include "quantopt/Support/Tensor.h"
+#include <random>
 #include <string>
 #include <vector>
 
@@ -18,18 +19,24 @@ struct GemmTiles {
   int64_t bm, bn, bk, wm, wn, stages, splitK = 1;
 };
 
-/// A product y = x·wᵀ of integer codes as an op of the tile dialect makes it.
+/// A product y = x·wᵀ as an op of the tile dialect makes it.
 struct GemmCase {
   std::string op;
   std::string arch;
   GemmTiles tiles;
   int64_t rows, outputs, inner;
-  /// Codes: I4 or I8.
+  /// Codes: I4 or I8. Floats: F16 or BF16, with a weight of the same type or of I4.
   DType input = DType::I4, weight = DType::I4;
   DType result = DType::F32;
   bool bias = false, residual = false;
-  /// Groups of the contraction with integer scales of their own; 0: none.
+  /// Groups of the contraction with scales of their own, integers for codes; 0: none.
   int64_t groups = 0;
+  /// Of the weight's scales, for inputs of floats.
+  DType scale = DType::F16;
+  /// Of the configuration, where it does not follow from the types.
+  std::string mma;
+
+  bool isOfFloats() const { return input == DType::F16 || input == DType::BF16; }
 
   /// Names a test or a failure: "gemm_w4a4 sm_80 33x192x576 f16 bias".
   std::string describe() const;
@@ -37,7 +44,11 @@ struct GemmCase {
   std::string text() const;
 };
 
-/// Random operands in the order of the op's. Codes use the whole range of their type, weights are [outputs, inner].
+Tensor randomCodes(DType type, llvm::ArrayRef<int64_t> shape, std::mt19937 &random);
+Tensor randomFloats(llvm::ArrayRef<int64_t> shape, float least, float greatest, std::mt19937 &random);
+
+/// Of integer products: random operands in the order of the op's. Codes use the whole range
+/// of their type, weights are [outputs, inner].
 std::vector<Tensor> randomOperands(const GemmCase &gemm, unsigned seed);
 
 /// acc[m, n] = Σ_g groupScale[n, g] · Σ_{k in g} x[m, k]·w[n, k], i32, exact.
