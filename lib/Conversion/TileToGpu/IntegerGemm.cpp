@@ -37,27 +37,6 @@ static constexpr int64_t chunkBytes = 16;
 /// Rows of codes in memory are filled to a multiple of this.
 static constexpr int64_t paddedCodes = 64;
 
-std::string IntegerGemmPlan::findFault() const {
-  int64_t rowBytes = bk * inputBits / 8, step = weightBits == 4 ? 64 : 32;
-  if (wm % 16 || wn % 16 || bm % wm || bn % wn)
-    return "warp tiles have to be multiples of 16 by 16 that divide the block's";
-  if (bk % step || !llvm::isPowerOf2_64(rowBytes))
-    return "bk has to be a power of two and a multiple of " + std::to_string(step);
-  if (!llvm::isPowerOf2_64(threads()))
-    return "the number of warps has to be a power of two";
-  if (isTuring && inputBits == 8)
-    return "there are no products of 16 by 8 by 32 bytes on sm_75";
-  if (stages < 2)
-    return "a pipeline takes at least 2 stages";
-  if (!groups)
-    return "";
-  if (k % groups || (k / groups) % step)
-    return "groups have to be multiples of " + std::to_string(step) + " that divide the contraction";
-  if (bk % (k / groups) && (k / groups) % bk)
-    return "bk and the group size have to divide one another";
-  return "";
-}
-
 namespace {
 /// Fragments of one step: per 16 rows and slab four registers; per 16 channels four, as they lie in memory.
 struct StepFragments {
@@ -137,6 +116,7 @@ private:
   StepFragments loadFragments(Value stage, int64_t step);
   /// Adds the products of a step to `sums`, four values per 16 rows by 8 channels.
   void multiply(const StepFragments &fragments, SmallVectorImpl<Value> &sums);
+  Fragment multiplyFragments(const Fragment &rows, const Fragment &weights, const Fragment &sum);
   SmallVector<Value> loop(StepFragments fragments);
   StepFragments unflatten(ValueRange values);
   /// The integer scales of the groups of the tile that starts at code `code`: per channel that the lane holds, one for
@@ -369,12 +349,15 @@ void IntegerGemm::multiply(const StepFragments &fragments, SmallVectorImpl<Value
         int64_t first = 4 * (rowTile * channelTiles() + channelTile);
         Fragment sum(sums.begin() + first, sums.begin() + first + 4);
         const Fragment &rows = fragments.input[rowTile][slab];
-        Fragment product = plan.isTuring         ? k.mmaS4Turing(rows, weights, sum)
-                           : plan.inputBits == 4 ? k.mmaS4(rows, weights, sum)
-                                                 : k.mmaS8(rows, weights, sum);
-        llvm::copy(product, sums.begin() + first);
+        llvm::copy(multiplyFragments(rows, weights, sum), sums.begin() + first);
       }
     }
+}
+
+Fragment IntegerGemm::multiplyFragments(const Fragment &rows, const Fragment &weights, const Fragment &sum) {
+  if (plan.inputBits == 4)
+    return plan.isTuring ? k.mmaS4Turing(rows, weights, sum) : k.mmaS4(rows, weights, sum);
+  return plan.isTuring ? k.mmaS8Turing(rows, weights, sum) : k.mmaS8(rows, weights, sum);
 }
 
 StepFragments IntegerGemm::unflatten(ValueRange values) {

@@ -11,7 +11,7 @@
 
 namespace quantopt {
 
-/// What is static about a product y[rows, n] = x[rows, k] · w[n, k]ᵀ of codes.
+/// What is static about a product y[rows, n] = x[rows, k] · w[n, k]ᵀ of codes. Sizes are as the ops' verifier has them.
 struct IntegerGemmPlan {
   int64_t n = 0, k = 0;
   /// 4 or 8. An 8-bit input takes s8 instructions; 4-bit weights are then unpacked in registers.
@@ -22,12 +22,10 @@ struct IntegerGemmPlan {
   mlir::Type resultType;
   /// A block's tile, a warp's part of it, and tiles in shared memory at once.
   int64_t bm = 0, bn = 0, bk = 0, wm = 0, wn = 0, stages = 0;
-  /// sm_75: no asynchronous copies, m8n8k32 alone.
+  /// sm_75: no asynchronous copies, products of 8 by 8 alone.
   bool isTuring = false;
 
   int64_t threads() const { return bm / wm * (bn / wn) * 32; }
-  /// Why there is no kernel of these sizes; empty when there is one.
-  std::string findFault() const;
 };
 
 /// Writes the body of the kernel. Pointers: x, scale of x [rows] f32, w in fragment order, scale of w [n] f32, group

@@ -35,11 +35,9 @@ static IntegerGemmPlan makePlan(Operation *op) {
 }
 
 static LogicalResult buildGemm(gpu::GPUModuleOp module, tile::KernelOpInterface op) {
-  IntegerGemmPlan plan = makePlan(op);
   if (tile::getGemmOperands(op).config.getMma() == tile::Mma::WgmmaS8)
     return op->emitOpError("has no kernel that multiplies by wgmma");
-  if (std::string fault = plan.findFault(); !fault.empty())
-    return op->emitOpError() << "has no kernel of this configuration: " << fault;
+  IntegerGemmPlan plan = makePlan(op);
   unsigned pointers = op->getNumOperands() + op->getNumResults();
   KernelBuilder k(module, op.getLoc(), {op.getKernelName(), pointers, unsigned(plan.threads())});
   buildIntegerGemm(k, plan);

@@ -13,7 +13,7 @@
 namespace quantopt {
 
 // Each writes the kernel of an op to the end of `module`, under the op's kernel name and for its launch. Fails with a
-// diagnostic where the configuration's tiles do not fit the product.
+// diagnostic for configurations that multiply by wgmma.
 
 mlir::LogicalResult buildGemmW4A4(mlir::gpu::GPUModuleOp module, tile::GemmW4A4Op op);
 mlir::LogicalResult buildGemmW4A8(mlir::gpu::GPUModuleOp module, tile::GemmW4A8Op op);

@@ -37,10 +37,10 @@ func.func @nothing(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
-func.func @tiles(%x: tensor<?x576xi4>, %xs: tensor<?x1xf32>, %w: tensor<12x4608xui8>, %ws: tensor<12x16xf32>) -> tensor<?x192xf32> {
-  // expected-error@+1 {{has no kernel of this configuration: the number of warps has to be a power of two}}
-  %y = tile.gemm_w4a4 %x, %xs, %w, %ws
-    {config = #tile.gemm<arch = sm_80, bm = 96, bn = 64, bk = 128, wm = 32, wn = 32, stages = 3>}
-    : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<12x4608xui8>, tensor<12x16xf32>) -> tensor<?x192xf32>
+func.func @wgmma(%x: tensor<?x576xi8>, %xs: tensor<?x1xf32>, %w: tensor<12x4608xui8>, %ws: tensor<12x16xf32>) -> tensor<?x192xf32> {
+  // expected-error@+1 {{has no kernel that multiplies by wgmma}}
+  %y = tile.gemm_w4a8 %x, %xs, %w, %ws
+    {config = #tile.gemm<arch = sm_90a, bm = 128, bn = 128, bk = 128, wm = 128, wn = 64, stages = 3, mma = wgmma_s8>}
+    : (tensor<?x576xi8>, tensor<?x1xf32>, tensor<12x4608xui8>, tensor<12x16xf32>) -> tensor<?x192xf32>
   return %y : tensor<?x192xf32>
 }

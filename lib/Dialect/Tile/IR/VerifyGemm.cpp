@@ -166,7 +166,7 @@ static LogicalResult verifyInstruction(Operation *op, const GemmShape &shape, Ge
     return op->emitOpError() << "multiplies by " << stringifyMma(derived) << ", not by " << stringifyMma(shape.mma);
   const MmaShape &mma = derived == Mma::S4 ? gpu.s4 : derived == Mma::S8 ? gpu.s8 : gpu.f16;
   bool isDecode = isa<GemmDecodeOp>(op); // weights are the rows of the instruction there
-  int64_t rows = isDecode ? 8 : mma.m, step = shape.weightBits == 8 ? 32 : 64;
+  int64_t rows = isDecode ? 8 : 16, step = shape.weightBits == 8 ? 32 : 64;
   if (config.getWm() % rows || config.getBk() % step) // C10
     return op->emitOpError() << "expected warps of a multiple of " << rows << " rows, and bk a multiple of " << step
                              << ", for m" << mma.m << 'n' << mma.n << 'k' << mma.k << ", got " << config.getWm()
