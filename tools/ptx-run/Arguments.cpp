@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Arguments.h"
+#include "quantopt/Ptx/TensorMap.h"
 #include "quantopt/Support/Npy.h"
 #include "llvm/ADT/StringExtras.h"
 
@@ -51,8 +52,62 @@ static llvm::Expected<ptx::Argument> makeScalar(llvm::StringRef typeName, llvm::
   if (typeName == "f64" && !value.getAsDouble(real))
     return ptx::Argument::of(real);
   return llvm::createStringError("argument '" + text +
-                                 "': expected in:FILE, out:TYPE[SHAPE]:FILE, inout:FILE:FILE, or a number as u32:, "
-                                 "s32:, u64:, s64:, f32: or f64:VALUE");
+                                 "': expected in:FILE, out:TYPE[SHAPE]:FILE, inout:FILE:FILE, map:SWIZZLE[BOX]:FILE, "
+                                 "or a number as u32:, s32:, u64:, s64:, f32: or f64:VALUE");
+}
+
+/// A buffer with the file's array.
+static llvm::Expected<uint64_t> allocateFrom(const Tensor &tensor, llvm::StringRef name, ptx::DeviceMemory &memory) {
+  uint64_t address = memory.allocate(tensor.sizeInBytes(), name);
+  if (llvm::Error error = memory.write(address, bytesOf(tensor)))
+    return std::move(error);
+  return address;
+}
+
+/// "128[64,128]": the swizzle's bytes, 0 for none, and the box, whose last dimension is the contiguous one.
+static llvm::Error parseBox(llvm::StringRef text, ptx::TensorMap &map) {
+  auto [swizzleText, rest] = text.split('[');
+  unsigned bytes = 0;
+  bool isBox = !swizzleText.getAsInteger(10, bytes) && rest.consume_back("]");
+  for (auto swizzle : {ptx::TensorSwizzle::None, ptx::TensorSwizzle::Bytes32, ptx::TensorSwizzle::Bytes64,
+                       ptx::TensorSwizzle::Bytes128})
+    if (bytes == ptx::swizzleBytes(swizzle))
+      map.swizzle = swizzle;
+  isBox &= bytes == 0 || map.swizzle != ptx::TensorSwizzle::None;
+  llvm::SmallVector<llvm::StringRef> sizes;
+  rest.split(sizes, ',');
+  for (llvm::StringRef size : llvm::reverse(sizes))
+    isBox &= !size.trim().getAsInteger(10, map.box.emplace_back());
+  if (isBox)
+    return llvm::Error::success();
+  return llvm::createStringError("'" + text +
+                                 "': expected a swizzle of 0, 32, 64 or 128 bytes and a box like 128[64,128]");
+}
+
+/// map:SWIZZLE[BOX]:FILE: a tensor map of the whole array.
+static llvm::Expected<ptx::Argument> makeTensorMap(llvm::StringRef text, llvm::StringRef name,
+                                                   ptx::DeviceMemory &memory) {
+  auto [boxText, file] = text.split(':');
+  ptx::TensorMap map;
+  if (llvm::Error error = parseBox(boxText, map))
+    return std::move(error);
+  llvm::Expected<Tensor> tensor = readNpy(file);
+  if (!tensor)
+    return tensor.takeError();
+  if (llvm::Error error = allocateFrom(*tensor, name, memory).moveInto(map.address))
+    return std::move(error);
+  map.elementBytes = tensor->numElements() ? tensor->sizeInBytes() / tensor->numElements() : 1;
+  uint64_t stride = map.elementBytes;
+  for (int64_t dim : llvm::reverse(tensor->shape())) {
+    if (!map.sizes.empty())
+      map.strides.push_back(stride);
+    map.sizes.push_back(dim);
+    stride *= dim;
+  }
+  llvm::Expected<ptx::EncodedTensorMap> bytes = ptx::encodeTensorMap(map);
+  if (!bytes)
+    return llvm::createStringError("'" + text + "': " + llvm::toString(bytes.takeError()));
+  return ptx::Argument{std::vector<uint8_t>(bytes->begin(), bytes->end())};
 }
 
 llvm::Expected<ptx::Argument> ptxrun::makeArgument(llvm::StringRef text, unsigned index, ptx::DeviceMemory &memory,
@@ -68,6 +123,8 @@ llvm::Expected<ptx::Argument> ptxrun::makeArgument(llvm::StringRef text, unsigne
     outputs.push_back({address, std::move(*tensor), file.str()});
     return ptx::Argument::u64(address);
   }
+  if (kind == "map")
+    return makeTensorMap(rest, name, memory);
   if (kind != "in" && kind != "inout")
     return makeScalar(kind, rest, text);
   auto [from, to] = kind == "inout" ? rest.rsplit(':') : std::pair(rest, llvm::StringRef());
@@ -76,12 +133,12 @@ llvm::Expected<ptx::Argument> ptxrun::makeArgument(llvm::StringRef text, unsigne
   llvm::Expected<Tensor> tensor = readNpy(from);
   if (!tensor)
     return tensor.takeError();
-  uint64_t address = memory.allocate(tensor->sizeInBytes(), name);
-  if (llvm::Error error = memory.write(address, bytesOf(*tensor)))
-    return std::move(error);
+  llvm::Expected<uint64_t> address = allocateFrom(*tensor, name, memory);
+  if (!address)
+    return address.takeError();
   if (kind == "inout")
-    outputs.push_back({address, std::move(*tensor), to.str()});
-  return ptx::Argument::u64(address);
+    outputs.push_back({*address, std::move(*tensor), to.str()});
+  return ptx::Argument::u64(*address);
 }
 
 llvm::Expected<ptx::Dim3> ptxrun::parseDimensions(llvm::StringRef text) {

@@ -19,7 +19,8 @@ struct Output {
   std::string file;
 };
 
-/// Makes the argument that `text` describes: in:FILE, out:TYPE[SHAPE]:FILE, inout:FILE:FILE, TYPE:VALUE. Buffers are
+/// Makes the argument that `text` describes: in:FILE, out:TYPE[SHAPE]:FILE, inout:FILE:FILE,
+/// map:SWIZZLE[BOX]:FILE (a tensor map of the file's array, for cp.async.bulk.tensor), TYPE:VALUE. Buffers are
 /// allocated in `memory`, named by their place among the arguments.
 llvm::Expected<ptx::Argument> makeArgument(llvm::StringRef text, unsigned index, ptx::DeviceMemory &memory,
                                            std::vector<Output> &outputs);

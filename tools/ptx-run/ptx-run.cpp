@@ -121,7 +121,8 @@ int main(int argc, char **argv) {
   cl::list<std::string> arguments(
       "arg", cl::value_desc("ARGUMENT"), cl::cat(category),
       cl::desc("an argument of the kernel, in order: in:FILE.npy, out:TYPE[SHAPE]:FILE.npy (begins uninitialised), "
-               "inout:FILE.npy:FILE.npy, or a number as u32:, s32:, u64:, s64:, f32: or f64:VALUE"));
+               "inout:FILE.npy:FILE.npy, map:SWIZZLE[BOX]:FILE.npy (a tensor map), or a number as u32:, s32:, u64:, "
+               "s64:, f32: or f64:VALUE"));
   cl::opt<std::string> counters("counters", cl::ValueOptional, cl::value_desc("FILE.json"), cl::cat(category),
                                 cl::desc("count instructions, bank conflicts and memory traffic: a table on stdout, or "
                                          "JSON in FILE (default: not counted)"));

@@ -46,7 +46,9 @@ struct RunOptions {
   std::function<void()> progress;
 };
 
-/// Runs a kernel over its whole grid.
+/// Runs a kernel over its whole grid. Clusters are of one CTA. Asynchronous operations compute at once; what they do to
+/// memory belongs to an agent of the warp that issued them, with a clock of its own, so that the rules below hold for
+/// every order in which a device might run them. mbarrier.try_wait fails only where nothing else in the CTA can run.
 ///
 /// Errors name the PTX line, the instruction and the threads. Beside what a device would trap (addresses outside of a
 /// buffer, misaligned ones), these are errors:
@@ -58,6 +60,12 @@ struct RunOptions {
 ///   not race. CTAs of a launch are unordered;
 /// * barriers that not every expected thread reaches, or only a part of a warp;
 /// * .aligned instructions, and members of a shfl, vote, redux or match mask, with lanes that are elsewhere;
+/// * touching what a bulk copy or wgmma reads or writes before a wait orders it: the phase of the copy's mbarrier, or a
+///   wait_group; accumulators and fragments of a wgmma in flight; and leaving them in flight at the end;
+/// * asynchronous accesses to what threads have written without a fence.proxy.async, mbarriers that bulk copies signal
+///   without a fence after their initialisation, registers that enter a wgmma without a wgmma.fence;
+/// * more arrivals at an mbarrier than it expects, warps that sleep through one of its phases, other uses of its bytes;
+/// * warps of a warp group that issue different wgmma, or with different descriptors;
 /// * launches that disagree with .reqntid, .maxntid or the target's shared memory.
 llvm::Expected<Counters> launch(const Module &module, DeviceMemory &memory, const Launch &launch,
                                 const RunOptions &options = {});
