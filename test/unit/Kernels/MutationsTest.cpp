@@ -14,6 +14,7 @@
 #include "Comparison.h"
 #include "GemmTest.h"
 #include "Mutation.h"
+#include "Operands.h"
 
 using namespace quantopt;
 using namespace quantopt::kerneltest;
@@ -33,10 +34,10 @@ static std::pair<Catcher, std::string> findOut(const Kernel &kernel, llvm::Array
 }
 
 /// Expects every mutation to be noticed, by the one that has to, and the kernel itself to be right.
-static void expectCaught(llvm::StringRef text, llvm::ArrayRef<Tensor> operands, int64_t rows,
-                         llvm::ArrayRef<Mutation> mutations) {
+static void expectCaught(llvm::StringRef text, int64_t rows, llvm::ArrayRef<Mutation> mutations) {
   auto kernel = Kernel::build(text);
   ASSERT_TRUE(bool(kernel)) << llvm::toString(kernel.takeError());
+  std::vector<Tensor> operands = randomOperands(**kernel, rows, /*seed=*/1);
   auto right = (*kernel)->run(operands, rows);
   ASSERT_TRUE(bool(right)) << llvm::toString(right.takeError());
   for (const Mutation &mutation : mutations) {
@@ -109,13 +110,13 @@ static constexpr Mutation gemmMutations[] = {
     // Loops and indices.
     {"a tile too few", "setp\\.lt\\.u32.*, 512;", 1, "512", "384", Catcher::Result},
     {"a loop that ends at once", "@%p[0-9]+ bra.*BB0_1;", 1, "@", "@!"},
-    {"the tiles of the input too close", "add\\.s64.*, 64;", -1, "64;", "32;", Catcher::Result},
+    {"the tiles too close", "add\\.s32.*, 128;", 1, "128;", "64;", Catcher::Result},
     {"lanes that share work", "and\\.b32.*%r1, 31;", 1, "31", "15"},
     {"blocks of rows for those of channels", "mov\\.u32.*%ctaid\\.x", 1, "x", "y"},
     // Epilogue.
     {"a row too many", "setp\\.ge\\.s32", 1, "ge", "gt", Catcher::Strict},
     {"no guard of rows", "@%p[0-9]+ bra.*BB0_11;", 1, "", "", Catcher::Strict},
-    {"a channel too many", "setp\\.gt\\.s32.*, 99;", 2, "99", "131"},
+    {"a channel too many", "setp\\.gt\\.[su]32.*, 99;", 2, "99", "131"},
     {"channels of another tile", "or\\.b32.*, 8;", 1, " 8;", " 12;"},
     {"the scale of the next row", "ld\\.global\\.b32", 2, "\\]", "+4]"},
     {"the scale of another channel", "ld\\.global\\.v2", 2, "\\]", "+8]"},
@@ -129,5 +130,81 @@ static constexpr Mutation gemmMutations[] = {
 
 TEST(Mutations, OfGemmW4A4AreNoticed) {
   GemmCase gemm = makeGemm("gemm_w4a4", 70, 100, 576);
-  expectCaught(gemm.text(), randomOperands(gemm, 1), gemm.rows, gemmMutations);
+  expectCaught(gemm.text(), gemm.rows, gemmMutations);
 }
+
+// Half of a block's rows are there, and not all threads of a row have elements.
+static constexpr const char *normQuant = R"(
+func.func @f(%x: tensor<?x576xf32>, %r: tensor<?x576xf32>) -> (tensor<?x576xi4>, tensor<?x1xf32>, tensor<?x576xf32>) {
+  %codes, %scale, %sum = tile.norm_quant %x residual %r
+    {epsilon = 1.0e-5 : f64, clip = 0.9 : f64, bits = 4 : i64, hadamard = #rot.hadamard<576, seed = 7>,
+     config = #tile.rows<arch = sm_80, threads = 256, rows = 2>}
+    : (tensor<?x576xf32>, tensor<?x576xf32>) -> (tensor<?x576xi4>, tensor<?x1xf32>, tensor<?x576xf32>)
+  return %codes, %scale, %sum : tensor<?x576xi4>, tensor<?x1xf32>, tensor<?x576xf32>
+})";
+
+static constexpr Mutation normQuantMutations[] = {
+    {"no barrier between the factors", "bar\\.sync", 1, "", "", Catcher::Strict},
+    {"no barrier between the warps", "bar\\.sync", -1, "", "", Catcher::Strict},
+    {"the barrier before the last writes", "bar\\.sync", 1, "", "above 2", Catcher::Strict},
+    {"another row of blocks", "mov\\.u32.*%ctaid\\.y", 1, "y", "x"},
+    {"a row too many", "setp\\.lt\\.s32", 1, "lt", "le", Catcher::Strict},
+    {"rows that do not end", "min\\.s32", 1, "min\\.s32(.*), %r[0-9]+;", "mov.b32\\1;", Catcher::Strict},
+    {"threads behind the row", "min\\.u32.*, 71;", 1, "min\\.u32(.*), 71;", "mov.b32\\1;", Catcher::Strict},
+    {"elements behind the row", "selp\\.f32.*, 0f00000000,", 1, "0f00000000", "0f3F800000", Catcher::Result},
+    {"a residual subtracted", "add\\.rn\\.f32", 1, "add", "sub", Catcher::Result},
+    {"a vector read misaligned", "ld\\.global\\.v4.*\\+16", 1, "\\+16", "+8", Catcher::Strict},
+    {"a sum written twice", "st\\.global\\.v4.*\\+16", 1, "\\+16", ""},
+    {"a sum not written", "st\\.global\\.v4", 1, "", "", Catcher::Strict},
+    {"no guard of sums", "@%p[0-9]+ bra.*BB0_2;", 1, "", "", Catcher::Strict},
+    {"the signs of another byte", "and\\.b32.*, 24;", 1, "24", "16", Catcher::Result},
+    {"a sign less", "and\\.b32.*, -2147483648;", 2, "-2147483648", "0", Catcher::Result},
+    {"another lane of the butterfly", "shfl\\.sync\\.bfly.*, 1, 31,", 2, " 1,", " 2,", Catcher::Result},
+    {"half a warp in an exchange", "shfl\\.sync\\.bfly", 3, "-1;", "65535;", Catcher::Strict},
+    {"a butterfly without its sign", "selp\\.f32.*0fBF800000", 1, "0fBF800000", "0f3F800000", Catcher::Result},
+    {"an element exchanged with another", "st\\.shared\\.b32.*\\+1024", 1, "\\+1024", "+1536"},
+    {"an element not exchanged", "st\\.shared\\.b32", 3, "", "", Catcher::Strict},
+    {"another column of the slow factor", "ld\\.shared\\.b32.*\\+512", 1, "\\+512", "+520", Catcher::Result},
+    {"a stale register of the slow factor", "ld\\.shared\\.b32.*\\+512", 1, "", "", Catcher::Strict},
+    {"the rows of the slow factor too close", "add\\.s64.*, 32;", 1, "32", "16", Catcher::Result},
+    {"a sum of half of every warp", "shfl\\.sync\\.bfly.*, 16, 31,", 1, "16", "8", Catcher::Result},
+    {"the greatest of half of every warp", "shfl\\.sync\\.bfly.*, 16, 31,", 2, "16", "8", Catcher::Result},
+    {"the least for the greatest", "max\\.f32", -1, "max", "min", Catcher::Result},
+    {"the sum of another row", "st\\.shared\\.b32.*\\+8192", 1, "8192", "8208"},
+    {"no epsilon", "rsqrt\\.approx", 1, "rsqrt", "sqrt", Catcher::Result},
+    {"no clip", "mul\\.rn\\.f32.*0f3F666666", 1, "0f3F666666", "0f3F800000", Catcher::Result},
+    {"codes rounded toward zero", "cvt\\.rni\\.s32", 1, "rni", "rzi", Catcher::Result},
+    {"codes without a sign", "cvt\\.pack", -1, "s4", "u4", Catcher::Result},
+    {"swapped codes", "cvt\\.pack", 1, ", (%r[0-9]+), (%r[0-9]+),", ", \\2, \\1,", Catcher::Result},
+    {"codes of a row too short", "mad\\.lo\\.s64.*, 288,", 1, "288", "256", Catcher::Strict},
+    {"the scale of another row", "shl\\.b64.*, 2;", 1, "2;", "3;", Catcher::Strict},
+};
+
+TEST(Mutations, OfNormQuantAreNoticed) { expectCaught(normQuant, 7, normQuantMutations); }
+
+static constexpr const char *swigluQuant = R"(
+func.func @f(%g: tensor<?x1536xf16>, %u: tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>) {
+  %codes, %scale = tile.swiglu_quant %g, %u
+    {clip = 0.9 : f64, bits = 8 : i64, hadamard = #rot.hadamard<1536>, config = #tile.rows<arch = sm_80, threads = 256>}
+    : (tensor<?x1536xf16>, tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>)
+  return %codes, %scale : tensor<?x1536xi8>, tensor<?x1xf32>
+})";
+
+static constexpr Mutation swigluQuantMutations[] = {
+    {"no barrier between the factors", "bar\\.sync", 1, "", "", Catcher::Strict},
+    {"no barrier between the warps", "bar\\.sync", -1, "", "", Catcher::Strict},
+    {"swapped halves", "mov\\.b32.*\\{%rs", 1, "\\{(%rs[0-9]+), (%rs[0-9]+)\\}", "{\\2, \\1}", Catcher::Result},
+    {"another base of the exponential", "mul\\.rn\\.f32.*0fBFB8AA3B", 1, "0fBFB8AA3B", "0fBF800000", Catcher::Result},
+    {"no one in the logistic function", "add\\.rn\\.f32.*0f3F800000", 1, "0f3F800000", "0f00000000", Catcher::Result},
+    {"the logistic function upside down", "ex2\\.approx", 2, "ex2", "rcp", Catcher::Result},
+    {"the gate of another thread", "mul\\.wide\\.u32.*, 16;", 1, "16;", "8;", Catcher::Strict},
+    {"another lane of the butterfly", "shfl\\.sync\\.bfly.*, 2, 31,", 1, " 2,", " 4,", Catcher::Result},
+    {"an element not exchanged", "st\\.shared\\.b32", 5, "", "", Catcher::Strict},
+    {"a row of the slow factor too few", "setp\\.ne\\.b32.*, 768;", 1, "768", "512", Catcher::Result},
+    {"rows of the slow factor too many", "setp\\.ne\\.b32.*, 768;", 1, "768", "1280"},
+    {"codes of eight bits in four", "cvt\\.pack", 1, "s8", "s4"},
+    {"codes of a row too long", "mad\\.lo\\.s64.*, 1536,", 1, "1536", "1600", Catcher::Strict},
+    {"codes stored misaligned", "st\\.global\\.v2", 1, "\\]", "+4]", Catcher::Strict},
+};
+
+TEST(Mutations, OfSwigluQuantAreNoticed) { expectCaught(swigluQuant, 3, swigluQuantMutations); }
