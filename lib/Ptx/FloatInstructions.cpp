@@ -19,6 +19,7 @@ std::optional<FloatFormat> quantopt::ptx::floatFormat(ScalarType type) {
   case ScalarType::BF16x2:
     return FloatFormat::BF16;
   case ScalarType::F32:
+  case ScalarType::F32x2:
     return FloatFormat::F32;
   case ScalarType::F64:
     return FloatFormat::F64;
@@ -63,8 +64,10 @@ FloatMode quantopt::ptx::floatMode(const Instruction &instruction) {
   return mode;
 }
 
-/// Mode, format and rows of an operation whose operands all have `type`.
-static void decodeFloats(InstructionDecoder &decoder, ScalarType type, unsigned sources) {
+/// Mode, format and rows of an operation whose operands all have `type`; but for the sources before the last, where
+/// they have `narrow`.
+static void decodeFloats(InstructionDecoder &decoder, ScalarType type, unsigned sources,
+                         std::optional<ScalarType> narrow = std::nullopt) {
   takeFloatMode(decoder);
   std::optional<FloatFormat> format = floatFormat(type);
   if (!format)
@@ -74,7 +77,7 @@ static void decodeFloats(InstructionDecoder &decoder, ScalarType type, unsigned 
   decoder.expectOperands(sources + 1);
   decoder.write(0, bitsOf(type));
   for (unsigned i = 1; i <= sources; ++i)
-    decoder.read(i, bitsOf(type));
+    decoder.read(i, bitsOf(narrow && i < sources ? *narrow : type));
 }
 
 //===----------------------------------------------------------------------------===//
@@ -115,6 +118,37 @@ template <FloatOperation Operation> static void executeLanes(Warp &warp, const I
   });
 }
 
+/// f32x2.
+template <FloatOperation Operation> static void executePairs(Warp &warp, const Instruction &instruction) {
+  FloatMode mode = floatMode(instruction);
+  constexpr bool isTernary = Operation == FloatOperation::FusedMultiplyAdd;
+  const Operand &a = instruction.operands[1], &b = instruction.operands[2],
+                &c = instruction.operands[isTernary ? 3 : 2];
+  forEachLane(warp.active, [&](unsigned lane) {
+    uint64_t x = warp.value(a, lane), y = warp.value(b, lane), z = warp.value(c, lane), result = 0;
+    for (unsigned shift : {0u, 32u})
+      result |= uint64_t(uint32_t(computeScalar(Operation, FloatFormat::F32, uint32_t(x >> shift), uint32_t(y >> shift),
+                                                uint32_t(z >> shift), mode)))
+                << shift;
+    warp.setValue(instruction.operands[0], lane, result);
+  });
+}
+
+/// Sources before the last in the 16-bit format of modifiers[3]: they are widened, which is exact.
+template <FloatOperation Operation> static void executeMixed(Warp &warp, const Instruction &instruction) {
+  FloatMode mode = floatMode(instruction);
+  FloatFormat narrow = FloatFormat(instruction.modifiers[3]);
+  constexpr bool isTernary = Operation == FloatOperation::FusedMultiplyAdd;
+  forEachLane(warp.active, [&](unsigned lane) {
+    auto widened = [&](unsigned i) {
+      return convertFloat(FloatFormat::F32, narrow, warp.value(instruction.operands[i], lane), FloatMode());
+    };
+    uint64_t a = widened(1), b = isTernary ? widened(2) : warp.value(instruction.operands[2], lane);
+    uint64_t c = isTernary ? warp.value(instruction.operands[3], lane) : b;
+    warp.setValue(instruction.operands[0], lane, computeScalar(Operation, FloatFormat::F32, a, b, c, mode));
+  });
+}
+
 template <FloatOperation Operation> static void executeWarp(Warp &warp, const Instruction &instruction) {
   FloatFormat format = FloatFormat(instruction.modifiers[1]);
   const uint32_t *a = warp.source<uint32_t>(instruction.operands[1]),
@@ -130,9 +164,24 @@ template <FloatOperation Operation> static void executeWarp(Warp &warp, const In
 }
 
 template <FloatOperation Operation> static void decodeOperation(InstructionDecoder &decoder, ScalarType type) {
-  decodeFloats(decoder, type, Operation == FloatOperation::FusedMultiplyAdd ? 3 : 2);
+  constexpr unsigned sources = Operation == FloatOperation::FusedMultiplyAdd ? 3 : 2;
+  constexpr bool hasMixed = Operation == FloatOperation::FusedMultiplyAdd || Operation == FloatOperation::Add ||
+                            Operation == FloatOperation::Subtract;
+  if (std::optional<ScalarType> narrow = hasMixed ? decoder.takeOptionalType() : std::nullopt) {
+    decoder.require(100);
+    if (type != ScalarType::F32 || (narrow != ScalarType::F16 && narrow != ScalarType::BF16))
+      return decoder.fail("expected .f32 and one of .f16 and .bf16");
+    decodeFloats(decoder, type, sources, narrow);
+    decoder.result.modifiers[3] = unsigned(*floatFormat(*narrow));
+    return decoder.execute(executeMixed<Operation>);
+  }
+  decodeFloats(decoder, type, sources);
   if (decoder.failed())
     return;
+  if (type == ScalarType::F32x2) {
+    decoder.require(100);
+    return decoder.execute(executePairs<Operation>);
+  }
   bool isWhole = bitsOf(type) == 32 && hasFloatLanes(*floatFormat(type), floatMode(decoder.result));
   decoder.execute(isWhole ? executeWarp<Operation> : executeLanes<Operation>);
 }

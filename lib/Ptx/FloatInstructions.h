@@ -25,7 +25,9 @@ void decodeFloatAbsolute(InstructionDecoder &decoder, ScalarType type);
 
 /// Of one element, for packed types too.
 std::optional<FloatFormat> floatFormat(ScalarType type);
-inline bool isPacked(ScalarType type) { return type == ScalarType::F16x2 || type == ScalarType::BF16x2; }
+inline bool isPacked(ScalarType type) {
+  return type == ScalarType::F16x2 || type == ScalarType::BF16x2 || type == ScalarType::F32x2;
+}
 std::optional<IntegerFormat> integerFormat(ScalarType type);
 
 /// Takes the modifiers of a FloatMode and keeps them in the instruction.

@@ -30,6 +30,7 @@ std::optional<ScalarType> quantopt::ptx::parseScalarType(llvm::StringRef name) {
       .Case("bf16", T::BF16)
       .Case("bf16x2", T::BF16x2)
       .Case("f32", T::F32)
+      .Case("f32x2", T::F32x2)
       .Case("f64", T::F64)
       .Case("pred", T::Pred)
       .Default(std::nullopt);
@@ -59,6 +60,7 @@ unsigned quantopt::ptx::bitsOf(ScalarType type) {
   case ScalarType::U64:
   case ScalarType::S64:
   case ScalarType::B64:
+  case ScalarType::F32x2:
   case ScalarType::F64:
     return 64;
   case ScalarType::B128:

@@ -32,6 +32,7 @@ enum class ScalarType : uint8_t {
   BF16,
   BF16x2,
   F32,
+  F32x2,
   F64,
   Pred
 };
