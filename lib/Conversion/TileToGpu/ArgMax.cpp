@@ -18,11 +18,7 @@ void quantopt::buildArgMax(gpu::GPUModuleOp module, tile::ArgMaxOp op) {
   // A row of NaNs has no largest value: 0 stands for it.
   Value index = k.select(k.equal(best.index, scan.none().index), 0, best.index);
 
-  Type type = typeOf(op.getResult()).getElementType();
-  k.ifThen(k.bitAnd(scan.rowExists(), k.equal(scan.getThread(), 0)), [&] {
-    int64_t bytes = type.getIntOrFloatBitWidth() / 8;
-    Value result = bytes == 4 ? index : k.extendU(index, type);
-    k.store(result, k.rowPointer(k.pointer(1), scan.getRow(), bytes), bytes);
-  });
+  k.storeIf(k.bitAnd(scan.rowExists(), k.equal(scan.getThread(), 0)), index,
+            k.rowPointer(k.pointer(1), scan.getRow(), 4), 4);
   k.finish();
 }

@@ -17,10 +17,9 @@ void quantopt::buildNorm(gpu::GPUModuleOp module, tile::NormOp op) {
   KernelBuilder k(module, op.getLoc(), {op.getKernelName(), pointers, unsigned(plan.getThreads())});
   RowKernel row(k, plan);
 
-  Type type = typeOf(op.getInput()).getElementType();
-  RowElements x = row.load(k.pointer(0), type);
+  RowElements x = row.load(k.pointer(0), typeOf(op.getInput()).getElementType());
   if (op.getResidual()) {
-    Type sumType = op.getSum() ? typeOf(op.getSum()).getElementType() : type;
+    Type sumType = typeOf(op.getSum() ? op.getSum() : op.getInput()).getElementType();
     x = row.addResidual(x, k.pointer(1), typeOf(op.getResidual()).getElementType(), sumType);
     if (op.getSum())
       row.store(x, k.pointer(result + 1), sumType);

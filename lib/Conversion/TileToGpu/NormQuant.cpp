@@ -23,9 +23,10 @@ void quantopt::buildNormQuant(gpu::GPUModuleOp module, tile::NormQuantOp op) {
 
   RowElements x = row.load(k.pointer(0), typeOf(op.getInput()).getElementType());
   if (op.getResidual()) {
-    Type sumType = typeOf(op.getSum()).getElementType();
+    Type sumType = typeOf(op.getSum() ? op.getSum() : op.getInput()).getElementType();
     x = row.addResidual(x, k.pointer(1), typeOf(op.getResidual()).getElementType(), sumType);
-    row.store(x, k.pointer(result + 2), sumType);
+    if (op.getSum())
+      row.store(x, k.pointer(result + 2), sumType);
   }
   Value squares = row.sumOfSquares(x);
   transformRow(row, x);

@@ -32,8 +32,8 @@ Value RowScan::comesBefore(Best left, Best right) {
   return k.bitOr(k.lessS(right.value, left.value), isEarlier);
 }
 Best RowScan::firstOf(Best left, Best right) {
-  Value condition = comesBefore(left, right);
-  return {k.select(condition, left.value, right.value), k.select(condition, left.index, right.index)};
+  Value condition = comesBefore(right, left); // not so with a NaN on the right
+  return {k.select(condition, right.value, left.value), k.select(condition, right.index, left.index)};
 }
 
 Value RowScan::getPart(Value index) { return k.remU(k.divU(index, width), threadsPerRow); }
@@ -83,12 +83,15 @@ Best RowScan::combine(Best mine, int64_t scratch) {
   int64_t warps = threadsPerRow / 32;
   if (warps <= 1)
     return mine;
-  // Every warp combines the parts again in its lanes.
+  // Every warp combines the parts again in its lanes. Values lie before indices.
   Value base = k.address(k.shared(scratch), k.mul(rowInBlock, 8 * warps));
-  auto slot = [&](Value warp) { return k.address(base, k.mul(warp, 8)); };
+  auto slot = [&](Value warp) { return k.address(base, k.mul(warp, 4)); };
   Value own = slot(k.divU(thread, 32));
-  k.ifThen(k.equal(k.lane(), 0), [&] { k.store(k.vector({k.bitcast(mine.value, k.i32()), mine.index}), own, 8); });
+  k.ifThen(k.equal(k.lane(), 0), [&] {
+    k.store(mine.value, own, 4);
+    k.store(mine.index, k.address(own, 4 * warps), 4);
+  });
   k.barrier();
-  Value other = k.load(k.vectorOf(2, k.i32()), slot(k.remU(k.lane(), warps)), 8);
-  return inLanes({k.bitcast(k.element(other, 0), k.f32()), k.element(other, 1)}, warps);
+  Value other = slot(k.remU(k.lane(), warps));
+  return inLanes({k.load(k.f32(), other, 4), k.load(k.i32(), k.address(other, 4 * warps), 4)}, warps);
 }

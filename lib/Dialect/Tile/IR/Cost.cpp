@@ -117,9 +117,11 @@ Cost quantopt::tile::getGemmCost(Operation *op, int64_t rows) {
 // Kernels that work row by row
 //===----------------------------------------------------------------------------===//
 
-/// Of a kernel that reads rows in passing: warps meet twice in shared memory, with a value and an index each.
+/// Of a kernel that reads rows in passing: where several warps share a row, they meet twice in shared memory, with a
+/// value and an index each.
 static Launch getRowsLaunch(RowsAttr config) {
-  return {config.getThreads(), config.getThreads() / 32 * 16, 1, config.getRows()};
+  bool isExchanged = config.getThreads() / config.getRows() > 32;
+  return {config.getThreads(), isExchanged ? config.getThreads() / 32 * 16 : 0, 1, config.getRows()};
 }
 
 /// Every operand is read once, every result written once.

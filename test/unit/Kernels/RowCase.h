@@ -1,0 +1,76 @@
+//===- RowCase.h - kernels that quantize rows: text, operands, reference ----===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_TEST_UNIT_KERNELS_ROWCASE_H
+#define QUANTOPT_TEST_UNIT_KERNELS_ROWCASE_H
+
+#include "Harness.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
+#include <random>
+
+namespace quantopt::kerneltest {
+
+/// Every architecture of the table.
+inline constexpr const char *allArchs[] = {"sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90a", "sm_100a", "sm_120a"};
+
+/// One norm_quant or swiglu_quant to test.
+struct RowCase {
+  int64_t rows, columns;
+  const char *input = "f16";
+  const char *codes = "i4";
+  int64_t bits = 4;
+  /// An attribute; empty: no transform.
+  std::string hadamard = {};
+  int64_t threads = 128, rowsPerBlock = 1;
+  bool hasResidual = false;
+  const char *arch = "sm_80";
+
+  std::string describe() const;
+  /// The op in a function. `attributes` are those that it has beside what every case has.
+  std::string text(const std::string &op, const std::string &attributes = "") const;
+  RowCase on(const char *otherArch) const {
+    RowCase other = *this;
+    other.arch = otherArch;
+    return other;
+  }
+};
+
+inline constexpr double clip = 0.9f;
+/// Half the distance between 1 and the next f32: what one rounding contributes at most, relatively.
+inline constexpr double unit = 0x1p-24;
+
+/// [rows, columns] of a type, normally distributed with a few large elements, as activations are.
+Tensor randomRows(DType type, int64_t rows, int64_t columns, std::mt19937 &random);
+
+/// Rows in exact arithmetic before they are transformed, and how far a kernel's may be off: relatively to every
+/// element.
+struct ReferenceRows {
+  std::vector<double> values;
+  double relativeError = 0;
+};
+
+/// The sum of input and residual, rounded to their type.
+Tensor addRows(const Tensor &x, const Tensor &residual);
+
+/// Rows over their root mean square, with an epsilon of 1e-5.
+ReferenceRows normalise(const Tensor &rows, const tile::RowPlan &plan);
+
+/// Expects codes and scales of transformed rows, as lib/Numerics computes them in f64: scales within a relative bound;
+/// codes equal, except next to a tie of the rounding, where the neighbour is as good.
+///
+/// An element y_j of the transform is a sum of n products, in a tree of depth L = levels + a: it is off by
+/// (L + e)·u·Σ|A_kj x_k|, where e·u bounds the error of the x_k (u = 2^-24; Higham 2002, section 4.2); ≤ (L + e)·u·c·
+/// Σ|x_k|/√n with |A_kj| ≤ c/√n, c = √2 of Hartley's factors and 1 of a Hadamard matrix. So is the greatest magnitude,
+/// and the scale has roundings of its own on top: clip, division, the row's factor. A quotient y_j/s adds the bounds of
+/// both; where it is within that of a half-integer, either code is right.
+void expectQuantized(const RowCase &row, const Kernel &kernel, ReferenceRows reference, const KernelRun &run);
+
+/// Shared memory is accessed without bank conflicts, except where Hartley's factors are looked up.
+void expectNoConflicts(const Kernel &kernel, const KernelRun &run);
+
+} // namespace quantopt::kerneltest
+
+#endif // QUANTOPT_TEST_UNIT_KERNELS_ROWCASE_H
