@@ -28,8 +28,9 @@ using Ternary = std::function<uint32_t(uint32_t, uint32_t, uint32_t)>;
 
 /// Runs an instruction on words a (%r10), b (%r11) and c (%r12) of 32 lanes; the result is %r20. Once with all lanes
 /// and once with every third, whose others keep their value.
-void checkLanes(const std::string &instruction, const Ternary &expected) {
+void checkLanes(const std::string &instruction, const Ternary &expected, unsigned target = 80) {
   TestKernel kernel;
+  kernel.target = target;
   kernel.in = sampleWords(96, std::hash<std::string>()(instruction));
   std::string load = "ld.global.u32 %r10, [%d2]; ld.global.u32 %r11, [%d2+128]; ld.global.u32 %r12, [%d2+256];"
                      "cvt.u64.u32 %d10, %r10; cvt.u64.u32 %d11, %r11; mov.b64 %d12, {%r10, %r12};"
@@ -134,6 +135,31 @@ TEST(InstructionTest, Floats) {
   checkLanes("add.f32 %r20, %r10, 0f3F800000;", [](auto a, auto, auto) { return asBits(asFloat(a) + 1.0f); });
   checkLanes("add.f16x2 %r20, %r10, %r10; sub.f16x2 %r20, %r10, %r10; and.b32 %r20, %r20, 0x80008000;",
              [](auto, auto, auto) { return 0; });
+}
+
+TEST(InstructionTest, FloatsOfBlackwell) {
+  checkLanes(
+      "add.rn.f32.bf16 %r20, %h10, %r12;", [](auto a, auto, auto c) { return asBits(asFloat(a << 16) + asFloat(c)); },
+      100);
+  checkLanes(
+      "sub.rn.f32.bf16 %r20, %h10, %r12;", [](auto a, auto, auto c) { return asBits(asFloat(a << 16) - asFloat(c)); },
+      100);
+  checkLanes(
+      "fma.rn.f32.bf16 %r20, %h10, %h12, %r12;",
+      [](auto a, auto b, auto c) { return asBits(std::fma(asFloat(a << 16), asFloat(b << 16), asFloat(c))); }, 100);
+  checkLanes(
+      "mov.b16 %h14, 0x3c00; add.rn.f32.f16 %r20, %h14, 0f40000000;", [](auto, auto, auto) { return asBits(3.0f); },
+      100);
+  checkLanes(
+      "mov.b64 %d13, {%r11, %r10}; add.rn.f32x2 %d20, %d12, %d13; cvt.u32.u64 %r20, %d20;",
+      [](auto a, auto b, auto) { return asBits(asFloat(a) + asFloat(b)); }, 100);
+  checkLanes(
+      "mov.b64 %d13, {%r11, %r10}; fma.rn.f32x2 %d20, %d12, %d13, %d13; shr.u64 %d20, %d20, 32; cvt.u32.u64 %r20, "
+      "%d20;",
+      [](auto a, auto, auto c) { return asBits(std::fma(asFloat(c), asFloat(a), asFloat(a))); }, 100);
+  TestKernel kernel;
+  kernel.body = "mov.b64 %d12, {%r0, %r0}; mul.rn.f32x2 %d20, %d12, %d12;";
+  expectError(kernel, {"requires sm_100"});
 }
 
 TEST(InstructionTest, Conversions) {
