@@ -41,8 +41,8 @@ static llvm::Error check(const TensorMap &map) {
   uint64_t rowBytes = uint64_t(map.box[0]) * map.elementBytes;
   if (rowBytes % 16 != 0)
     return error("rows of the box must be multiples of 16 bytes, not " + llvm::Twine(rowBytes));
-  if (map.swizzle != TensorSwizzle::None && rowBytes > swizzleBytes(map.swizzle))
-    return error("rows of the box have " + llvm::Twine(rowBytes) + " bytes, more than the swizzle's " +
+  if (map.swizzle != TensorSwizzle::None && rowBytes != swizzleBytes(map.swizzle))
+    return error("rows of the box have " + llvm::Twine(rowBytes) + " bytes, those of the swizzle " +
                  llvm::Twine(swizzleBytes(map.swizzle)));
   return llvm::Error::success();
 }

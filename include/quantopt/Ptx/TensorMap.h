@@ -50,7 +50,7 @@ using EncodedTensorMap = std::array<uint8_t, tensorMapBytes>;
 /// The 128-byte parameter that kernels take, in the interpreter's own format. On a GPU the driver encodes it
 /// (cuTensorMapEncodeTiled): its format is not documented. Errors are those of the driver: an address that is not a
 /// multiple of 16, strides that are not, boxes above 256, rows of a box that are no multiple of 16 bytes or wider than
-/// the swizzle.
+/// the swizzle. Narrower ones are errors, too: nothing says where the driver's would lie.
 ///
 /// The format, little endian: bytes 0-3 "QTM1", 4 element bytes, 5 rank, 6 swizzle, 8-15 address, 16-35 sizes (u32),
 /// 36-55 box (u32), 56-87 strides (u64), zeros.

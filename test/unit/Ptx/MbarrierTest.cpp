@@ -114,7 +114,7 @@ TEST(BulkCopyTest, FenceAfterTheBarrierServes) {
 }
 
 TEST(BulkCopyTest, OverwritesWhatIsStillRead) {
-  std::string again = planted(copy, "bars", "bars") + waitFor("bars", "1") + use;
+  std::string again = copy + waitFor("bars", "1") + use;
   expectFault(sound + again, "race: no barrier came between reads by warp");
   expectRuns(kernelOf(sound + "bar.sync 0;\n" + again));
 }

@@ -53,6 +53,7 @@ TEST(TensorMap, RefusesWhatTheDriverRefuses) {
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.strides.pop_back(); }));
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.box[1] = 257; }));
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.box[0] = 128; }));
+  EXPECT_TRUE(isRefused([](TensorMap &map) { map.box[0] = 32; }));
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.box[0] = 12; }));
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.elementBytes = 3; }));
   EXPECT_TRUE(isRefused([](TensorMap &map) { map.sizes[2] = 0; }));
