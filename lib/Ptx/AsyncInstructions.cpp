@@ -62,7 +62,6 @@ static void decodeCopy(InstructionDecoder &decoder) {
   if (bytes != 16 && (level == 1 || (bytes != 4 && bytes != 8)))
     return decoder.fail("copies have 16 bytes, with .ca also 4 or 8");
   decoder.result.modifiers[0] = bytes;
-  unsigned least = bytes;
   if (decoder.numOperands() == 4) {
     bool isPredicate = decoder.isPredicate(3);
     decoder.result.modifiers[isPredicate ? 2 : 1] = 1;
@@ -70,11 +69,10 @@ static void decodeCopy(InstructionDecoder &decoder) {
       decoder.readPredicate(3);
     else
       decoder.read(3, 32);
-    // A source size may be anything, unless it is one of two known ones.
-    least = isPredicate ? bytes : 1;
   }
   decoder.access(StateSpace::Shared, bytes);
-  decoder.access(StateSpace::Global, least);
+  // Less may be read, where there is a source size: GlobalMemory rounds that up to whole pieces.
+  decoder.access(StateSpace::Global, bytes);
   decoder.execute(executeCopy);
 }
 

@@ -190,7 +190,7 @@ bool GlobalMemory::read(Warp &warp, unsigned lane, uint64_t address, unsigned by
       warp.fail(1u << lane, "reads " + describe(address + i) + ", which was never written");
       return false;
     }
-  for (uint64_t piece = offset >> shift, end = (offset + bytes) >> shift; piece < end; ++piece)
+  for (uint64_t piece = offset >> shift, last = (offset + bytes - 1) >> shift; piece <= last; ++piece)
     if (!noteRead(warp, lane, record(*buffer, piece), address, isStrong))
       return false;
   std::memcpy(to, &buffer->allocation->bytes[offset], bytes);

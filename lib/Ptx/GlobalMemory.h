@@ -21,7 +21,8 @@ public:
   GlobalMemory(DeviceMemory &memory, DeviceMemory::Allocation *variables, const Program &program, const Kernel &kernel);
 
   // As in SharedMemory, with generic addresses.
-  /// Strong reads (volatile, relaxed, acquire) do not race with atomic accesses, and leave no record.
+  /// A cp.async may read a part of a piece; it counts as a read of all of it. Strong reads (volatile, relaxed, acquire)
+  /// do not race with atomic accesses, and leave no record.
   bool read(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, void *to, bool isStrong = false);
   bool write(Warp &warp, unsigned lane, uint64_t address, unsigned bytes, const void *from);
   /// Checks an atomic access; the caller holds atomicMutex() while it changes the bytes.

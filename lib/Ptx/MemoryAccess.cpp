@@ -83,16 +83,21 @@ uint8_t *quantopt::ptx::atomicLane(Warp &warp, StateSpace space, unsigned lane, 
 // Counting
 //===----------------------------------------------------------------------------===//
 
-/// Cycles that 32 banks of 4 bytes need for a phase: lanes that name the same word share it, different words of one
-/// bank take turns.
+/// Cycles that 32 banks of 4 bytes need for a phase of up to 32 words: lanes that name the same word share it, different
+/// words of one bank take turns.
 static unsigned phaseCycles(llvm::ArrayRef<uint64_t> words) {
-  llvm::SmallVector<uint64_t, 64> distinct(words.begin(), words.end());
-  llvm::sort(distinct);
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  std::array<unsigned, 32> perBank = {};
+  constexpr unsigned banks = 32;
+  uint64_t perBank[banks][32];
+  uint8_t counts[banks] = {};
   unsigned most = 0;
-  for (uint64_t word : distinct)
-    most = std::max(most, ++perBank[word % 32]);
+  for (uint64_t word : words) {
+    uint64_t *bank = perBank[word % banks];
+    uint8_t &count = counts[word % banks];
+    if (std::find(bank, bank + count, word) != bank + count)
+      continue;
+    bank[count++] = word;
+    most = std::max<unsigned>(most, count);
+  }
   return most;
 }
 
@@ -100,7 +105,7 @@ static void countShared(InstructionCounts &counts, const uint64_t *addresses, ui
   unsigned phases = std::max(bytes / 4, 1u), lanesPerPhase = warpSize / phases;
   ++counts.sharedRequests;
   for (unsigned begin = 0; begin < warpSize; begin += lanesPerPhase) {
-    llvm::SmallVector<uint64_t, 64> words;
+    llvm::SmallVector<uint64_t, 32> words;
     for (unsigned lane = begin; lane < begin + lanesPerPhase; ++lane)
       for (unsigned word = 0; lanes >> lane & 1 && word < phases; ++word)
         words.push_back(addresses[lane] / 4 + word);
@@ -116,7 +121,8 @@ static void countGlobal(Counters::Traffic &traffic, const uint64_t *addresses, u
   constexpr uint64_t sectorBytes = 32;
   llvm::SmallVector<uint64_t, warpSize> begins;
   forEachLane(lanes, [&](unsigned lane) { begins.push_back(addresses[lane]); });
-  llvm::sort(begins);
+  if (!llvm::is_sorted(begins))
+    std::sort(begins.begin(), begins.end());
   ++traffic.requests;
   // Accesses are of one size and aligned to it: they coincide or are apart, and lie in one sector unless larger.
   uint64_t lastBegin = ~uint64_t(0), lastSector = ~uint64_t(0);
