@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Conversion/TileToGpu/KernelBuilder.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 

@@ -9,8 +9,13 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
-#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include <array>
+
+// The NVVM dialect's header takes as long to read as all others of a kernel together.
+namespace mlir::NVVM {
+enum class MMATypes : uint32_t;
+enum class ShflKind : uint32_t;
+} // namespace mlir::NVVM
 
 namespace quantopt {
 
