@@ -74,6 +74,8 @@ def EmitBundlePass : Pass<"emit-bundle", "::mlir::ModuleOp"> {
     Option<"output", "output", "std::string", "", "The folder to write">,
     DefaultOption<"arch", "arch", "std::string", [{"sm_80"}], "Architecture: sm_75, sm_80, sm_86, sm_87, sm_89, sm_90a, "
                   "sm_100a or sm_120a">,
+    DefaultOption<"maxRows", "max-rows", "int64_t", "0",
+                  "Rows of a launch at most; up to 64: kernels for decoding; 0: any number">,
     DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
     DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together for weights, in MiB">,
     DefaultOption<"plan", "plan", "bool", "false", "Print sizes and memory on stderr before weights are computed">,

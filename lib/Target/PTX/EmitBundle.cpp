@@ -38,9 +38,10 @@ static LogicalResult report(ModuleOp module, llvm::Error error) {
 }
 
 /// Turns a copy of the model into launches of kernels, weights into loads.
-static LogicalResult lower(ModuleOp copy, StringRef arch) {
+static LogicalResult lower(ModuleOp copy, const BundleOptions &options) {
   TileSelectPassOptions selection;
-  selection.arch = arch.str();
+  selection.arch = options.arch;
+  selection.maxRows = options.maxRows;
   PassManager manager(copy.getContext());
   manager.addPass(createTileSelectPass(selection));
   manager.addPass(createTileLowerPass());
@@ -170,13 +171,14 @@ LogicalResult quantopt::emitBundle(ModuleOp module, const BundleOptions &options
   if (!folder)
     return report(module, folder.takeError());
   OwningOpRef<ModuleOp> copy(module.clone());
-  if (failed(lower(*copy, options.arch)) || failed(checkKernels(module, *copy, options.arch)))
+  if (failed(lower(*copy, options)) || failed(checkKernels(module, *copy, options.arch)))
     return failure();
   Plan plan = collectPlan(*copy);
   FailureOr<std::string> ptx = translateToPtx(*copy->getOps<gpu::GPUModuleOp>().begin(), options.arch);
   if (failed(ptx))
     return failure();
   plan.arch = options.arch;
+  plan.maxRows = options.maxRows;
   plan.ptxVersion = ptxVersionOf(*ptx);
   // Weights first: while they are computed, an interrupt leaves an empty folder at most.
   if (failed(writeWeights(*copy, plan, options, **folder)) ||
@@ -199,6 +201,7 @@ struct EmitBundlePass : quantopt::impl::EmitBundlePassBase<EmitBundlePass> {
     BundleOptions options;
     options.output = output;
     options.arch = arch;
+    options.maxRows = maxRows;
     options.threads = threads;
     options.maxMemory = maxMemory << 20;
     options.printPlan = plan;

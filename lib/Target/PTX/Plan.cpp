@@ -242,6 +242,7 @@ std::string quantopt::printPlan(const Plan &plan) {
     writer.attribute("version", planVersion);
     writer.attribute("arch", plan.arch);
     writer.attribute("ptx_version", plan.ptxVersion);
+    writer.attribute("max_rows", plan.maxRows ? json::Value(plan.maxRows) : json::Value(nullptr));
     writer.attributeObject("files", [&] {
       for (const auto &[name, digest] : plan.files)
         writer.attribute(name, json::Object{{"bytes", digest.bytes}, {"sha256", digest.sha256}});

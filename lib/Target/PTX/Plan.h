@@ -8,21 +8,22 @@
 // plan.json, version 1. Dimensions that are known only when the model runs are null; all dimensions but the last are
 // rows, whose number a launch gets as its last argument.
 //
-//   {"format": "quantopt-bundle", "version": 1, "arch": "sm_80", "ptx_version": "8.0",
+//   {"format": "quantopt-bundle", "version": 1, "arch": "sm_80", "ptx_version": "8.0", "max_rows": null,
 //    "files": {"kernels.ptx": {"bytes": 1234, "sha256": "..."}, ...},
 //    "kernels": [{"name": "gemm_...", "block": 256, "dynamic_shared_bytes": 98304,
 //                 "grid": {"x": 12, "rows_per_block": 128},
 //                 "arguments": [{"name": "input_scale", "is": "input" | "weight" | "result", "dtype": "f32",
-//                                "columns": 1, "row_bytes": 4}, ..., {"name": "rows", "is": "rows", "dtype":
-//                                "ui32"}]}],
+//                                "columns": 1, "row_bytes": 4},
+//                               ..., {"name": "rows", "is": "rows", "dtype": "ui32"}]}],
 //    "launches": [{"kernel": "gemm_...", "node": "/model/layers.0/self_attn/q_proj/MatMul", "role": "layers.0.q_proj",
 //                  "arguments": [{"activation": "..."} | {"weight": "..."}, ...]}],
 //    "activations": {"name": {"dtype": "i4", "shape": [null, null, 576], "row_bytes": 288}},
 //    "unlowered": [{"op": "llm.attention", "count": 30, "nodes": ["..."]}]}
 //
-// The grid of a launch is x by ceil(rows / rows_per_block) blocks. Rows of 4-bit codes are filled up with zeros to a
-// multiple of 64 codes; row_bytes counts that. Weights are tensors of weights.safetensors and have a "shape" in place
-// of columns; packed codes have a "layout" (numerics::Layout). Launches stand in the order of the graph.
+// max_rows is the most that a launch may have, or null. The grid of a launch is x by ceil(rows / rows_per_block)
+// blocks. Rows of 4-bit codes are filled up with zeros to a multiple of 64 codes; row_bytes counts that. Weights are
+// tensors of weights.safetensors and have a "shape" in place of columns; packed codes have a "layout"
+// (numerics::Layout). Launches stand in the order of the graph.
 //
 //===----------------------------------------------------------------------------===//
 #ifndef QUANTOPT_LIB_TARGET_PTX_PLAN_H
@@ -66,6 +67,8 @@ struct PlannedKernel {
 
 struct Plan {
   std::string arch, ptxVersion;
+  /// 0: any number.
+  int64_t maxRows = 0;
   std::map<std::string, FileDigest> files;
   std::vector<PlannedLaunch> launches;
   /// By name, in the order of their first launch.

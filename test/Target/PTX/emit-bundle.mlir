@@ -22,6 +22,7 @@
 // PLAN-NEXT: "version": 1
 // PLAN-NEXT: "arch": "sm_80"
 // PLAN-NEXT: "ptx_version": "{{[0-9.]+}}"
+// PLAN-NEXT: "max_rows": null
 // PLAN:      "kernels.ptx": {
 // PLAN-NEXT: "bytes": {{[0-9]+}}
 // PLAN-NEXT: "sha256": "{{[0-9a-f]+}}"
@@ -75,6 +76,12 @@
 // PLAN-NEXT: "op": "q.quantize_dynamic"
 // PLAN-NEXT: "count": 1
 // PLAN:      "op": "llm.swiglu"
+
+// Kernels for few rows read the same weights.
+// RUN: quant-opt in.mlir --emit-bundle="output=few max-rows=8" && cmp new/bundle/weights.safetensors few/weights.safetensors
+// RUN: FileCheck %s --check-prefix=FEW --input-file=few/plan.json
+// FEW: "max_rows": 8
+// FEW: "name": "gemm_decode
 
 // The same bytes for any number of threads, and again in place of the bundle that is there.
 // RUN: quant-opt in.mlir --emit-bundle="output=other threads=3 max-memory=0" && diff -r new/bundle other

@@ -22,6 +22,8 @@ struct BundleOptions {
   std::string output;
   /// Architecture of all kernels, as tile-select names it.
   std::string arch = "sm_80";
+  /// Of a launch, for which tile-select chooses kernels; 0: any number.
+  int64_t maxRows = 0;
   /// 0: one per core.
   unsigned threads = 0;
   /// Bytes of working memory of all threads together, for weights.
