@@ -134,6 +134,11 @@ def arguments_of(bundle, launch):
     return {argument["name"]: name for argument, value in zip(arguments, launch["arguments"]) for name in value.values()}
 
 
+def is_linear(name):
+    """Whether a kernel multiplies 4-bit codes by 4-bit weights."""
+    return name.startswith(("gemm_w4a4", "gemm_decode_w4a4"))
+
+
 def sizes_of(kernel):
     """(channels, contraction) of the kernel of a linear."""
     columns = {argument["name"]: argument.get("columns") for argument in kernel["arguments"]}
@@ -167,7 +172,7 @@ def check_linear(bundle, ptx_run, launch, rows, is_unit=False, counters=None):
         raise BundleError(f"{launch['kernel']} over {rows} rows: {wrong} of {result.size} results differ from numpy's")
 
 
-def describe_run(bundle, ptx_run, launch, rows=128):
+def describe_run(bundle, ptx_run, launch, rows):
     """What the interpreter counts in one launch of a W4A4 kernel, as a line of text."""
     with tempfile.TemporaryDirectory() as folder:
         check_linear(bundle, ptx_run, launch, rows, counters=f"{folder}/counters.json")
@@ -208,8 +213,8 @@ def describe(bundle, ptx_run=None):
     for name, kernel in kernels.items():
         yield f"\n{name}, launched {len(launches[name])} times"
         yield from describe_kernel(kernel, bundle.kernels[name])
-        if ptx_run and name.startswith("gemm_w4a4"):
-            yield describe_run(bundle, ptx_run, launches[name][0])
+        if ptx_run and is_linear(name):
+            yield describe_run(bundle, ptx_run, launches[name][0], plan["max_rows"] or 128)
 
 
 def main(arguments=None):

@@ -51,12 +51,22 @@ def models():
 
 
 @pytest.fixture(scope="session")
-def smollm2_bundle(root, models, tmp_path_factory):
-    """SmolLM2-135M in 4 bits as a bundle for sm_80."""
-    folder = tmp_path_factory.mktemp("smollm2") / "bundle"
-    subprocess.run(
-        [root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7",
-         f"--emit-bundle=output={folder}"],
-        check=True,
-    )  # fmt: skip
-    return Bundle(folder)
+def emit_smollm2(root, models, tmp_path_factory):
+    """Writes SmolLM2-135M in 4 bits as a bundle, with the options given to emit-bundle."""
+
+    def emit(options=""):
+        folder = tmp_path_factory.mktemp("smollm2") / "bundle"
+        subprocess.run(
+            [root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7",
+             f"--emit-bundle=output={folder} {options}"],
+            check=True,
+        )  # fmt: skip
+        return Bundle(folder)
+
+    return emit
+
+
+@pytest.fixture(scope="session")
+def smollm2_bundle(emit_smollm2):
+    """That bundle for sm_80 and any number of rows."""
+    return emit_smollm2("arch=sm_80")

@@ -54,7 +54,7 @@ def test_rows_of_codes_are_filled():
 
 def linears_of(bundle, shape):
     """One launch of each W4A4 kernel of that shape."""
-    launches = {launch["kernel"]: launch for launch in bundle.launches if launch["kernel"].startswith("gemm_w4a4")}
+    launches = {launch["kernel"]: launch for launch in bundle.launches if bundles.is_linear(launch["kernel"])}
     return [launch for name, launch in launches.items() if bundles.sizes_of(bundle.kernels[name]) == shape]
 
 
@@ -67,6 +67,16 @@ def test_sums_and_results_are_exact(shape, rows, smollm2_bundle, root):
     for launch in launches:
         for is_unit in (True, False):
             check_linear(smollm2_bundle, root / "build/bin/ptx-run", launch, rows, is_unit)
+
+
+@pytest.mark.slow
+def test_kernels_for_few_rows_are_exact(root, emit_smollm2):
+    bundle = emit_smollm2("max-rows=8")
+    for shape in SHAPES:
+        for launch in linears_of(bundle, shape):
+            assert launch["kernel"].startswith("gemm_decode")
+            for rows in (1, 5, 8):
+                check_linear(bundle, root / "build/bin/ptx-run", launch, rows)
 
 
 def test_wrong_weights_are_noticed(smollm2_bundle, root, monkeypatch):
