@@ -83,8 +83,8 @@ uint8_t *quantopt::ptx::atomicLane(Warp &warp, StateSpace space, unsigned lane, 
 // Counting
 //===----------------------------------------------------------------------------===//
 
-/// Cycles that 32 banks of 4 bytes need for a phase of up to 32 words: lanes that name the same word share it, different
-/// words of one bank take turns.
+/// Cycles that 32 banks of 4 bytes need for a phase of up to 32 words: lanes that name the same word share it,
+/// different words of one bank take turns.
 static unsigned phaseCycles(llvm::ArrayRef<uint64_t> words) {
   constexpr unsigned banks = 32;
   uint64_t perBank[banks][32];
