@@ -23,8 +23,8 @@ FloatGemm::FloatGemm(gpu::GPUModuleOp module, Operation *op)
 
 void FloatGemm::build(WeightTile &weights) {
   TileCopies copies(k, config.getThreads(), tile::getArchitecture(config.getArch()).hasCpAsync);
-  Value firstRow = k.mul(k.blockY(), config.getBm()), lastRow = k.sub(k.rows(), 1);
-  copies.add({pointers.input, firstRow, lastRow, shape.k * 2, config.getBm(), getInputTileBytes(), /*isSwizzled=*/true,
+  Value firstRow = k.mul(k.blockY(), config.getBm());
+  copies.add({pointers.input, firstRow, k.rows(), shape.k * 2, config.getBm(), getInputTileBytes(), /*isSwizzled=*/true,
               /*sharedOffset=*/0});
   copies.add(weights.getOperand(getBlockChannel()));
   store(op, sumTiles(copies, weights));

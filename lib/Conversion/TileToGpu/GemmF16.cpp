@@ -17,7 +17,7 @@ public:
   FloatWeights(FloatGemm &gemm) : gemm(gemm) {}
 
   TiledOperand getOperand(Value firstChannel) override {
-    return {gemm.pointers.weight, firstChannel,          gemm.k.constantI32(gemm.shape.n - 1),
+    return {gemm.pointers.weight, firstChannel,          gemm.k.constantI32(gemm.shape.n),
             gemm.shape.k * 2,     gemm.config.getBn(),   gemm.getInputTileBytes(),
             /*isSwizzled=*/true,  gemm.getWeightOffset()};
   }

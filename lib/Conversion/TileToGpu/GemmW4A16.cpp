@@ -58,7 +58,7 @@ TiledOperand PackedWeights::getOperand(Value firstChannel) {
   int64_t blocks = numerics::Layout::getPaddedRows(gemm.shape.n) / numerics::Layout::blockRows;
   return {gemm.pointers.weight,
           k.divU(firstChannel, numerics::Layout::blockRows),
-          k.constantI32(blocks - 1),
+          k.constantI32(blocks),
           rowBytes,
           gemm.config.getBn() / numerics::Layout::blockRows,
           tileBytes,

@@ -23,6 +23,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "IntegerGemm.h"
+#include "TileCopies.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -55,7 +56,8 @@ struct StepFragments {
 /// Writes the kernel of one plan.
 class IntegerGemm {
 public:
-  IntegerGemm(KernelBuilder &k, const IntegerGemmPlan &plan) : k(k), plan(plan) {}
+  IntegerGemm(KernelBuilder &k, const IntegerGemmPlan &plan)
+      : k(k), plan(plan), copies(k, plan.threads(), !plan.isTuring) {}
   void build();
 
 private:
@@ -73,7 +75,6 @@ private:
   int64_t stageBytes() const { return inputTileBytes() + weightTileBytes(); }
   int64_t paddedK() const { return llvm::alignTo(plan.k, paddedCodes); }
   int64_t tiles() const { return llvm::divideCeil(plan.k, plan.bk); }
-  int64_t channelBlocks() const { return llvm::divideCeil(plan.n, blockRows); }
   /// 4-bit weights that become s8, times 16.
   bool isUnpacked() const { return plan.inputBits == 8 && plan.weightBits == 4; }
   bool isRaggedN() const { return plan.n % plan.bn; }
@@ -82,33 +83,8 @@ private:
 
   void placeBlock();
 
-  //===--- Copies to shared memory ---===//
-  /// One 16-byte copy of a thread per tile. Addresses and limits are a value that several copies share and a constant,
-  /// so that the constants become part of instructions.
-  struct Copy {
-    Value source; ///< In the first tile.
-    int64_t sourceOffset = 0;
-    Value destination; ///< i32, within a stage.
-    int64_t destinationOffset = 0;
-    int64_t tileBytes = 0; ///< From the source in one tile to that in the next.
-    Value codeLimit;       ///< The copy is within the contraction where the tile's first code is less than this.
-    /// The row (or block of channels) exists where `line` < `lines`. No `lines`: it always does.
-    Value lines;
-    int64_t line = 0;
-    Value isActive; ///< Null: always.
-    Value staged;   ///< What was read of it, where copies go through registers.
-  };
-  Value swizzle(Value row, Value chunk);
-  void makeInputCopies();
-  void makeWeightCopies();
-  /// Begins the copies of the tile that starts at code `code`, to the stage at byte `stage`.
-  void beginCopies(Value code, Value stage);
-  /// Ends a group of copies: the stage will be complete after waitForTile().
-  void endCopies(Value stage);
-  Value destinationOf(const Copy &copy, Value stage);
-  void waitForTile();
-  /// A guarded op, where not all threads copy.
-  void whereActive(const Copy &copy, llvm::function_ref<void()> body);
+  void addOperands();
+  void waitForTile() { copies.wait(plan.stages - 2); }
   Value nextStage(Value stage);
 
   //===--- Products ---===//
@@ -138,7 +114,7 @@ private:
   KernelBuilder &k;
   const IntegerGemmPlan &plan;
   Value lane, rowOfBlock, channelOfBlock, rowOfWarp, channelOfWarp, laneChannel;
-  SmallVector<Copy> copies;
+  TileCopies copies;
   SmallVector<Value> inputOffsets; ///< Per slab of a tile.
   Value weightOffset;
   Value input, inputScale, weight, weightScale, groupScales, bias, residual, result;
@@ -164,13 +140,12 @@ void IntegerGemm::build() {
   channelOfWarp = k.mul(k.divU(warp, plan.bm / plan.wm), plan.wn);
   laneChannel = k.add(k.add(channelOfBlock, channelOfWarp), k.mul(k.bitAnd(lane, 3), 2));
 
-  makeInputCopies();
-  makeWeightCopies();
+  addOperands();
   makeFragmentOffsets();
   for (int64_t tile : llvm::seq(plan.stages - 1)) {
     Value stage = k.constantI32(tile * stageBytes());
-    beginCopies(k.constantI32(tile * plan.bk), stage);
-    endCopies(stage);
+    copies.begin(k.constantI32(tile), stage);
+    copies.end(stage);
   }
   waitForTile();
   store(loop(loadFragments(k.constantI32(0), 0)));
@@ -196,110 +171,14 @@ void IntegerGemm::placeBlock() {
   channelOfBlock = k.mul(column, plan.bn);
 }
 
-//===----------------------------------------------------------------------===//
-// Copies
-//===----------------------------------------------------------------------===//
-
-/// Chunk of a row where `chunk` lies: eight rows in a column of chunks meet all 32 banks.
-Value IntegerGemm::swizzle(Value row, Value chunk) {
-  int64_t chunks = tileRowBytes() / chunkBytes, rowsPerLine = std::max<int64_t>(1, 128 / tileRowBytes());
-  return k.bitXor(chunk, k.bitAnd(k.divU(row, rowsPerLine), std::min<int64_t>(chunks, 8) - 1));
-}
-
-void IntegerGemm::makeInputCopies() {
-  int64_t chunks = tileRowBytes() / chunkBytes, total = plan.bm * chunks, threads = plan.threads();
-  int64_t codesPerChunk = chunkBytes * 8 / plan.inputBits, rowBytes = paddedK() * plan.inputBits / 8;
-  // The swizzle has a period of 8 rows at most: where a pass is that many, only the row differs between passes.
-  bool isPeriodic = threads % (8 * chunks) == 0;
-  for (int64_t first = 0; first < total; first += threads) {
-    Copy copy;
-    int64_t firstRow = first / chunks;
-    Value row = k.add(k.divU(k.threadX(), chunks), isPeriodic ? 0 : firstRow);
-    Value chunk = k.add(k.remU(k.threadX(), chunks), first % chunks);
-    Value sourceRow = k.add(rowOfBlock, row);
-    copy.source = k.address(k.rowPointer(input, sourceRow, rowBytes), k.mul(chunk, chunkBytes));
-    copy.destination = k.add(k.mul(row, tileRowBytes()), k.mul(swizzle(row, chunk), chunkBytes));
-    copy.lines = k.sub(k.rows(), sourceRow);
-    if (isPeriodic) {
-      copy.sourceOffset = firstRow * rowBytes;
-      copy.destinationOffset = firstRow * tileRowBytes();
-      copy.line = firstRow;
-    }
-    if (first + threads > total)
-      copy.isActive = k.lessS(k.threadX(), total - first);
-    copy.codeLimit = k.sub(paddedK(), k.mul(chunk, codesPerChunk));
-    copy.tileBytes = tileRowBytes();
-    copies.push_back(copy);
-  }
-}
-
-void IntegerGemm::makeWeightCopies() {
-  int64_t rowOfBlocksBytes = paddedK() / stepCodes() * blockBytes; // 16 channels
-  int64_t chunks = steps() * blockBytes / chunkBytes;              // of 16 channels in a tile
-  int64_t total = plan.bn / blockRows * chunks, threads = plan.threads();
-  Value chunk = k.remU(k.threadX(), chunks);
-  Value block = k.add(k.divU(channelOfBlock, blockRows), k.divU(k.threadX(), chunks));
-  Value source = k.address(k.rowPointer(weight, block, rowOfBlocksBytes), k.mul(chunk, chunkBytes));
-  for (int64_t first = 0; first < total; first += threads) {
-    // With fewer threads than chunks a pass covers a part of the chunks of one block; both are powers of two.
-    int64_t firstBlock = first / chunks, firstChunk = first % chunks;
-    Copy copy;
-    copy.source = source;
-    copy.sourceOffset = firstBlock * rowOfBlocksBytes + firstChunk * chunkBytes;
-    copy.destination = k.mul(k.threadX(), chunkBytes);
-    copy.destinationOffset = inputTileBytes() + first * chunkBytes;
-    if (channelBlocks() % (plan.bn / blockRows)) {
-      copy.lines = k.sub(channelBlocks(), block);
-      copy.line = firstBlock;
-    }
-    if (first + threads > total)
-      copy.isActive = k.lessS(k.threadX(), total - first);
-    Value step = k.divU(k.add(chunk, firstChunk), blockBytes / chunkBytes);
-    copy.codeLimit = k.sub(paddedK(), k.mul(step, stepCodes()));
-    copy.tileBytes = steps() * blockBytes;
-    copies.push_back(copy);
-  }
-}
-
-void IntegerGemm::whereActive(const Copy &copy, llvm::function_ref<void()> body) {
-  if (copy.isActive)
-    return k.ifThen(copy.isActive, body);
-  body();
-}
-
-void IntegerGemm::beginCopies(Value code, Value stage) {
-  Value tile = k.divU(code, plan.bk);
-  for (Copy &copy : copies) {
-    // Whole tiles are within the contraction or not, whatever the chunk.
-    Value isWithin = paddedK() % plan.bk ? k.lessS(code, copy.codeLimit) : k.lessS(code, paddedK());
-    if (copy.lines)
-      isWithin = k.lessS(copy.line, k.select(isWithin, copy.lines, 0));
-    Value source = k.address(k.address(copy.source, k.mul(tile, copy.tileBytes)), copy.sourceOffset);
-    if (plan.isTuring) {
-      Value isRead = copy.isActive ? k.bitAnd(isWithin, copy.isActive) : isWithin;
-      Type type = k.vectorOf(4, k.i32());
-      copy.staged = k.loadIf(isRead, type, source, chunkBytes, k.zero(type));
-      continue;
-    }
-    whereActive(copy, [&] { k.copyAsync(destinationOf(copy, stage), source, k.select(isWithin, chunkBytes, 0)); });
-  }
-}
-
-void IntegerGemm::endCopies(Value stage) {
-  if (!plan.isTuring)
-    return k.copyAsyncCommit();
-  for (const Copy &copy : copies)
-    whereActive(copy, [&] { k.store(copy.staged, destinationOf(copy, stage), chunkBytes); });
-}
-
-Value IntegerGemm::destinationOf(const Copy &copy, Value stage) {
-  return k.address(k.shared(k.add(copy.destination, stage)), copy.destinationOffset);
-}
-
-void IntegerGemm::waitForTile() {
-  if (!plan.isTuring)
-    k.copyAsyncWait(plan.stages - 2);
-  k.barrier();
+void IntegerGemm::addOperands() {
+  copies.add({input, rowOfBlock, k.rows(), paddedK() * plan.inputBits / 8, plan.bm, tileRowBytes(),
+              /*isSwizzled=*/true, /*sharedOffset=*/0});
+  // A "row" is 16 channels: blocks one after the other along the contraction.
+  int64_t blocks = llvm::divideCeil(plan.n, blockRows);
+  Value limit = blocks % (plan.bn / blockRows) ? k.constantI32(blocks) : Value();
+  copies.add({weight, k.divU(channelOfBlock, blockRows), limit, paddedK() / stepCodes() * blockBytes,
+              plan.bn / blockRows, steps() * blockBytes, /*isSwizzled=*/false, inputTileBytes()});
 }
 
 Value IntegerGemm::nextStage(Value stage) {
@@ -315,7 +194,7 @@ void IntegerGemm::makeFragmentOffsets() {
   // ldmatrix.x4: lanes 0-15 name the rows at the first chunk of a slab, lanes 16-31 those at the second.
   Value row = k.add(rowOfWarp, k.bitAnd(lane, 15)), half = k.divU(lane, 16);
   for (int64_t slab : llvm::seq(steps() * slabs()))
-    inputOffsets.push_back(k.add(k.mul(row, tileRowBytes()), k.mul(swizzle(row, k.add(half, 2 * slab)), chunkBytes)));
+    inputOffsets.push_back(tileOffset(k, row, k.add(half, 2 * slab), tileRowBytes(), /*isSwizzled=*/true));
   weightOffset = k.add(k.mul(k.divU(channelOfWarp, blockRows), steps() * blockBytes), k.mul(lane, chunkBytes));
 }
 
@@ -384,18 +263,18 @@ SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
   size_t numFragments = carried.size() - numSums;
   carried.push_back(k.constantI32(0));                                // the stage that is read
   carried.push_back(k.constantI32((plan.stages - 1) * stageBytes())); // the stage that is written
-  SmallVector<Value> last = k.loop(0, tiles() * plan.bk, plan.bk, carried, [&](Value code, ValueRange values) {
+  SmallVector<Value> last = k.loop(0, tiles(), 1, carried, [&](Value tile, ValueRange values) {
     SmallVector<Value> sums(values.take_front(numSums)), partial, scales;
     StepFragments current = unflatten(values.slice(numSums, numFragments));
     Value readStage = values[values.size() - 2], writeStage = values.back();
     for (int64_t step : llvm::seq(steps())) {
       if (step == 0)
-        beginCopies(k.add(code, (plan.stages - 1) * plan.bk), writeStage);
+        copies.begin(k.add(tile, plan.stages - 1), writeStage);
       if (step == 0 && !plan.isTuring)
-        endCopies(writeStage);
+        copies.end(writeStage);
       if (step == steps() - 1) {
         if (plan.isTuring)
-          endCopies(writeStage);
+          copies.end(writeStage);
         waitForTile();
         readStage = nextStage(readStage);
       }
@@ -405,7 +284,7 @@ SmallVector<Value> IntegerGemm::loop(StepFragments fragments) {
       } else {
         int64_t stepsPerFold = foldCodes() / stepCodes();
         if (step == 0)
-          scales = loadGroupScales(code);
+          scales = loadGroupScales(k.mul(tile, plan.bk));
         if (step % stepsPerFold == 0)
           partial.assign(numSums, k.zero(k.i32()));
         multiply(current, partial);

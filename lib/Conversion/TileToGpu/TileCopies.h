@@ -15,7 +15,7 @@ namespace quantopt {
 struct TiledOperand {
   mlir::Value tensor;   ///< Its rows lie one after the other, 16-byte aligned.
   mlir::Value firstRow; ///< Of the block.
-  mlir::Value lastRow;  ///< Of the tensor: stands in for those beyond it.
+  mlir::Value rowLimit; ///< Number of rows of the tensor; beyond are zeros. Null: every block has all of its rows.
   int64_t rowBytes;     ///< In memory, a multiple of 16.
   int64_t rows;         ///< Of the block.
   int64_t tileBytes;    ///< Of a row in a tile: a power of two from 16 on.
@@ -41,14 +41,24 @@ public:
   void wait(unsigned pending);
 
 private:
+  /// One 16-byte copy of a thread per tile. Addresses and limits are a value that several copies share and a constant,
+  /// so that the constants become part of instructions.
   struct Copy {
-    mlir::Value source;      ///< In tile 0.
+    mlir::Value source; ///< In tile 0.
+    int64_t sourceOffset = 0;
     mlir::Value destination; ///< i32, within a stage.
-    mlir::Value bytesLeft;   ///< Of the row from `source` on.
-    mlir::Value isActive;    ///< Null: in every thread.
-    int64_t tileBytes;
+    int64_t destinationOffset = 0;
+    mlir::Value bytesLeft; ///< Of the row from the copy in tile 0 on; null: every tile of a row is whole.
+    /// The row exists where `line` < `linesLeft`. Null: it does.
+    mlir::Value linesLeft;
+    int64_t line = 0;
+    mlir::Value isActive; ///< Null: in every thread.
+    int64_t tileBytes = 0, rowBytes = 0;
     mlir::Value loaded; ///< On its way through a register.
   };
+  /// Whether a copy of tile 0 that many bytes further on is within the tensor.
+  mlir::Value exists(const Copy &copy, mlir::Value distance);
+  mlir::Value destinationOf(const Copy &copy, mlir::Value stage);
 
   KernelBuilder &k;
   int64_t threads;

@@ -108,9 +108,9 @@ static constexpr Mutation gemmMutations[] = {
     {"sums of a product left out", "mma\\.sync", 3, "", "", Catcher::Strict},
     {"a loop that begins with one for zero", "mov\\.b32.*%r[0-9]+, 0;", 1, " 0;", " 1;"},
     // Loops and indices.
-    {"a tile too few", "setp\\.lt\\.u32.*, 512;", 1, "512", "384", Catcher::Result},
+    {"a tile too few", "setp\\.ne\\.b32.*, 448;", 1, "448", "384", Catcher::Result},
     {"a loop that ends at once", "@%p[0-9]+ bra.*BB0_1;", 1, "@", "@!"},
-    {"the tiles too close", "add\\.s32.*, 128;", 1, "128;", "64;", Catcher::Result},
+    {"the tiles too close", "mul\\.wide\\.u32.*, 64;", 1, "64;", "32;", Catcher::Result},
     {"lanes that share work", "and\\.b32.*%r1, 31;", 1, "31", "15"},
     {"blocks of rows for those of channels", "mov\\.u32.*%ctaid\\.x", 1, "x", "y"},
     // Epilogue.
