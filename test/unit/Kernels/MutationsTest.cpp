@@ -133,6 +133,43 @@ TEST(Mutations, OfGemmW4A4AreNoticed) {
   expectCaught(gemm.text(), gemm.rows, gemmMutations);
 }
 
+// Nine steps of the contraction among four warps, so that one has a step more; rows and channels end within a tile.
+static constexpr Mutation decodeMutations[] = {
+    {"no barrier before sums are added", "bar\\.sync", 1, "", "", Catcher::Strict},
+    {"the barrier before the last sum", "bar\\.sync", 1, "", "above 1", Catcher::Strict},
+    {"a part of the contraction not added", "add\\.s32.*, %r[0-9]+, %r[0-9]+;", -1, "add\\.s32(.*), %r[0-9]+;",
+     "mov.b32\\1;", Catcher::Result},
+    {"a part of the contraction added twice", "ld\\.shared\\.b32.*\\+1536", 1, "1536", "1024", Catcher::Result},
+    {"a stale sum", "ld\\.shared\\.b32", -1, "", "", Catcher::Strict},
+    {"a sum in another one's place", "st\\.shared\\.b32.*\\+128", 1, "\\+128", "+256"},
+    {"the sums of warps too close", "mul\\.wide\\.u32.*, 128;", 1, "128;", "64;"},
+    {"the parts of warps too close", "shl\\.b32.*, 9;", 1, "9;", "8;"},
+    {"the weights of another step", "add\\.s64.*, 2048;", 1, "2048", "4096"},
+    {"the input of another step", "ld\\.global\\.b32.*\\+128\\]", 1, "128", "160", Catcher::Result},
+    {"swapped registers of a fragment", "mma\\.sync", 1, "\\}, \\{(%r[0-9]+), (%r[0-9]+)\\}", "}, {\\2, \\1}",
+     Catcher::Result},
+    {"unsigned weights", "mma\\.sync", 1, "s4\\.s4", "u4.s4", Catcher::Result},
+    {"the last step for other warps", "setp\\.ne\\.b32", 1, "ne", "eq"},
+    {"no guard of the last weights", "@%p[0-9]+ bra.*BB0_2;", 1, "", "", Catcher::Strict},
+    {"no guard of the last input", "@%p[0-9]+ bra.*BB0_4;", 1, "", "", Catcher::Strict},
+    {"rows that do not end", "min\\.s32", 1, "min\\.s32(.*), %r[0-9]+;", "mov.b32\\1;", Catcher::Strict},
+    {"weights that do not end", "min\\.u32", 1, "min\\.u32(.*), 6;", "mov.b32\\1;", Catcher::Strict},
+    {"a row too many", "setp\\.ge\\.s32", 1, "ge", "gt", Catcher::Strict},
+    {"a channel too many", "setp\\.gt\\.s32.*, 99;", 1, "99", "115"},
+    {"a guard that is too weak", "or\\.pred", 1, "or", "and", Catcher::Strict},
+    {"another row of lanes", "bfe\\.u32.*, 2, 3;", 1, "2, 3", "3, 2"},
+    {"a vector misaligned", "ld\\.global\\.nc.*v4", 1, "\\]", "+4]", Catcher::Strict},
+    {"the scale of another channel", "ld\\.global\\.b32", -1, "\\]", "+4]"},
+    {"lanes that share work", "and\\.b32.*, 31;", 1, "31", "15"},
+};
+
+TEST(Mutations, OfGemmDecodeAreNoticed) {
+  GemmCase gemm = makeGemm("gemm_decode", 13, 100, 576);
+  gemm.input = DType::I4;
+  gemm.tiles = {8, 32, 64, 8, 16, 1, 4};
+  expectCaught(gemm.text(), gemm.rows, decodeMutations);
+}
+
 // Half of a block's rows are there, and not all threads of a row have elements.
 static constexpr const char *normQuant = R"(
 func.func @f(%x: tensor<?x576xf32>, %r: tensor<?x576xf32>) -> (tensor<?x576xi4>, tensor<?x1xf32>, tensor<?x576xf32>) {
