@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Cases.h"
+#include "quantopt/Numerics/Layout.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace quantopt::benchmark;
+using quantopt::numerics::Layout;
 
 namespace {
 /// Bits of the operands of a linear layer, named as kernels are.
@@ -47,9 +49,36 @@ func.func @f(%x: tensor<?x{1}xi{3}>, %xs: tensor<?x1xf32>) -> tensor<?x{0}xf32> 
   return test;
 }
 
+/// A weight-only layer, or the head of a model where there are no codes.
+static KernelCase floatLinear(llvm::StringRef arch, int64_t rows, int64_t outputs, int64_t inner, bool isW4A16) {
+  KernelCase test;
+  test.name = llvm::formatv("{0} {1}x{2}x{3}", isW4A16 ? "gemm_w4a16" : "gemm_f16", rows, outputs, inner);
+  constexpr int64_t groupSize = 64;
+  std::string weight = llvm::formatv("tensor<{0}x{1}xf16>", outputs, inner);
+  if (isW4A16)
+    weight = llvm::formatv("tensor<{0}xui8>", Layout(Layout::Order::F16x4).getByteSize(outputs, inner));
+  std::string scale = llvm::formatv("tensor<{0}x{1}xf16>", outputs, inner / groupSize);
+  const char *tiles = arch == "sm_75" ? "bm = 64, bn = 64, bk = 64, wm = 32, wn = 32, stages = 2"
+                      : isW4A16       ? "bm = 128, bn = 128, bk = 64, wm = 64, wn = 32, stages = 4"
+                                      : "bm = 128, bn = 128, bk = 64, wm = 64, wn = 64, stages = 3";
+  test.text = llvm::formatv(R"(
+func.func @f(%x: tensor<?x{0}xf16>, %w: {1}, %s: {2}) -> tensor<?x{3}xf16> {{
+  %y = tile.{4} %x, %w{5} {{config = #tile.gemm<arch = {6}, {7}>}
+    : (tensor<?x{0}xf16>, {1}{8}) -> tensor<?x{3}xf16>
+  return %y : tensor<?x{3}xf16>
+}
+)",
+                            inner, weight, scale, outputs, isW4A16 ? "gemm_w4a16" : "gemm_f16", isW4A16 ? ", %s" : "",
+                            arch, tiles, isW4A16 ? ", " + scale : "");
+  test.rows = rows;
+  test.outputs = outputs;
+  test.inner = inner;
+  return test;
+}
+
 /// Threads for rows of that many elements, as tile-select chooses them.
 static int64_t threadsFor(int64_t columns) {
-  return columns <= 1024 ? 128 : columns <= 4096 ? 256 : columns <= 8192 ? 512 : 1024;
+  return columns <= 1024 ? 128 : columns <= 4096 ? 256 : columns <= 32768 ? 512 : 1024;
 }
 
 static KernelCase rowKernel(const std::string &name, llvm::StringRef arch, int64_t rows, int64_t columns,
@@ -137,7 +166,12 @@ std::vector<KernelCase> quantopt::benchmark::checkedCases(llvm::StringRef arch) 
     cases.push_back(linear(types, 33, 192, 576, 0));
     cases.push_back(linear(types, 128, 576, 1536, 0));
     cases.push_back(linear(types, 33, 2304, 1024, 0));
+    for (int64_t rows : {1, 8, 33})
+      cases.push_back(linear(types, rows, 576, 1536, rows));
   }
+  for (bool isW4A16 : {true, false})
+    for (int64_t rows : {1, 33})
+      cases.push_back(floatLinear(arch, rows, 192, 576, isW4A16));
   addRowKernels(cases, arch, "f32", 5, {576, 4096}, {1536, 11008});
   addRowKernels(cases, arch, "f16", 5, {576}, {1536});
   cases.push_back(rowKernel("arg_max", arch, 5, 49152, argMax));
@@ -152,7 +186,14 @@ std::vector<KernelCase> quantopt::benchmark::timedCases(llvm::StringRef arch) {
     for (int64_t rows : {256, 2048, 8192})
       for (auto [outputs, inner] : {std::pair(4096, 4096), std::pair(8192, 8192), std::pair(28672, 8192)})
         cases.push_back(linear(types, rows, outputs, inner, 0));
+    for (int64_t rows : {1, 8, 16, 64})
+      for (auto [outputs, inner] : {std::pair(4096, 4096), std::pair(14336, 4096), std::pair(28672, 8192)})
+        cases.push_back(linear(types, rows, outputs, inner, rows));
   }
+  for (int64_t rows : {16, 2048})
+    cases.push_back(floatLinear(arch, rows, 8192, 8192, /*isW4A16=*/true));
+  for (int64_t rows : {1, 64})
+    cases.push_back(floatLinear(arch, rows, 128256, 4096, /*isW4A16=*/false));
   addRowKernels(cases, arch, "f16", 4096, {4096, 8192}, {11008, 14336, 28672});
   cases.push_back(rowKernel("arg_max", arch, 64, 128256, argMax));
   return cases;

@@ -194,6 +194,21 @@ static llvm::Expected<llvm::json::Object> timeCase(llvm::StringRef arch, runtime
   return line;
 }
 
+/// Without a device: whether the kernels that would be timed can at least be built.
+static bool buildTimed(llvm::StringRef arch) {
+  bool allBuilt = true;
+  for (const KernelCase &test : timedCases(arch)) {
+    if (!llvm::StringRef(test.name).contains(filter))
+      continue;
+    auto kernel = Kernel::select(test.text, arch, test.maxRows);
+    if (kernel)
+      continue;
+    llvm::errs() << "error: " << test.name << ": " << llvm::toString(kernel.takeError()) << '\n';
+    allBuilt = false;
+  }
+  return allBuilt;
+}
+
 static bool timeAll(llvm::StringRef arch, runtime::Device &device, llvm::json::Object &report) {
   auto bounds = measureBounds(device);
   if (!bounds) {
@@ -232,6 +247,25 @@ static bool timeAll(llvm::StringRef arch, runtime::Device &device, llvm::json::O
   return allTimed;
 }
 
+static llvm::json::Object describe(const runtime::DeviceProperties &gpu) {
+  return llvm::json::Object{{"name", gpu.name},
+                            {"compute_capability", gpu.computeCapability},
+                            {"multiprocessors", gpu.multiprocessors},
+                            {"memory_bytes", int64_t(gpu.memoryBytes)},
+                            {"driver", gpu.driverVersion}};
+}
+
+static bool writeReport(llvm::json::Object report) {
+  std::error_code error;
+  llvm::raw_fd_ostream file(output, error);
+  if (error) {
+    llvm::errs() << "error: " << output << ": " << error.message() << '\n';
+    return false;
+  }
+  file << llvm::formatv("{0:2}", llvm::json::Value(std::move(report))) << '\n';
+  return true;
+}
+
 int main(int argc, char **argv) {
   llvm::cl::ParseCommandLineOptions(argc, argv,
                                     "Checks every kernel against the PTX interpreter and times it on a GPU.\n");
@@ -244,18 +278,10 @@ int main(int argc, char **argv) {
 
   llvm::json::Object report;
   std::string arch = archOption;
-  if (device) {
-    const runtime::DeviceProperties &gpu = device->properties();
-    report["gpu"] = llvm::json::Object{{"name", gpu.name},
-                                       {"compute_capability", gpu.computeCapability},
-                                       {"multiprocessors", gpu.multiprocessors},
-                                       {"memory_bytes", int64_t(gpu.memoryBytes)},
-                                       {"driver", gpu.driverVersion}};
-    if (arch.empty())
-      arch = architectureOf(gpu.computeCapability);
-  } else if (arch.empty()) {
-    arch = "sm_80";
-  }
+  if (device)
+    report["gpu"] = describe(device->properties());
+  if (arch.empty())
+    arch = device ? architectureOf(device->properties().computeCapability) : "sm_80";
   report["arch"] = arch;
 
   llvm::json::Array checks;
@@ -264,19 +290,13 @@ int main(int argc, char **argv) {
   if (device && device->properties().computeCapability >= 90)
     success &= checkAll("sm_80", device.get(), checks);
   report["checks"] = std::move(checks);
-  if (!device)
+  if (!device) {
+    success &= buildTimed(arch);
     report["timings"] = "not timed: " + whyNot;
-  else if (checkOnly)
+  } else if (checkOnly) {
     report["timings"] = "not timed: --check-only";
-  else
+  } else {
     success &= timeAll(arch, *device, report);
-
-  std::error_code error;
-  llvm::raw_fd_ostream file(output, error);
-  if (error) {
-    llvm::errs() << "error: " << output << ": " << error.message() << '\n';
-    return 1;
   }
-  file << llvm::formatv("{0:2}", llvm::json::Value(std::move(report))) << '\n';
-  return success ? 0 : 1;
+  return writeReport(std::move(report)) && success ? 0 : 1;
 }
