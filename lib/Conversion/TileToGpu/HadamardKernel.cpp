@@ -205,18 +205,20 @@ void Transform::sumSignedWords(Outputs &outputs, Value table, Operand firstWord,
     carried.push_back(k.load(k.i32(), k.address(table, k.mul(word, 4)), 4));
   }
   carried.append(outputs.sums);
-  carried = k.loop(0, quads, 1, carried, [&](Value, ValueRange values) {
+  // Long rows have no registers for many inputs under way.
+  int64_t steps = plan.vectors * plan.width > 48 ? 2 : 4;
+  carried = k.loop(0, 4 / steps * quads, 1, carried, [&](Value, ValueRange values) {
     llvm::SmallVector<Value> words(values.slice(1, count));
     outputs.sums.assign(values.begin() + 1 + count, values.end());
-    for (int64_t step : llvm::seq(4)) {
+    for (int64_t step : llvm::seq(steps)) {
       llvm::SmallVector<Value> factors;
       for (Value word : words) // ±1
         factors.push_back(k.bitcast(k.bitOr(k.bitAnd(k.shl(word, step), signBit), 0x3f800000), k.f32()));
       accumulate(outputs, factors, values[0], step * getInputStride());
     }
-    llvm::SmallVector<Value> next = {k.add(values[0], 4 * getInputStride())};
+    llvm::SmallVector<Value> next = {k.add(values[0], steps * getInputStride())};
     for (Value word : words)
-      next.push_back(k.shl(word, 4));
+      next.push_back(k.shl(word, steps));
     next.append(outputs.sums);
     return next;
   });

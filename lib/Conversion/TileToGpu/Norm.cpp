@@ -17,13 +17,14 @@ void quantopt::buildNorm(gpu::GPUModuleOp module, tile::NormOp op) {
   KernelBuilder k(module, op.getLoc(), {op.getKernelName(), pointers, unsigned(plan.getThreads())});
   RowKernel row(k, plan);
 
-  RowElements x = row.load(k.pointer(0), typeOf(op.getInput()).getElementType());
-  if (op.getResidual()) {
-    Type sumType = typeOf(op.getSum() ? op.getSum() : op.getInput()).getElementType();
-    x = row.addResidual(x, k.pointer(1), typeOf(op.getResidual()).getElementType(), sumType);
-    if (op.getSum())
-      row.store(x, k.pointer(result + 1), sumType);
-  }
+  Type type = typeOf(op.getInput()).getElementType();
+  RowElements x;
+  if (op.getResidual())
+    x = row.loadSum(k.pointer(0), type, k.pointer(1), typeOf(op.getResidual()).getElementType(),
+                    op.getSum() ? k.pointer(result + 1) : Value(),
+                    op.getSum() ? typeOf(op.getSum()).getElementType() : type);
+  else
+    x = row.load(k.pointer(0), type);
   Value squares = row.reduce({row.sumOfSquares(x), Value()}).sumOfSquares;
   Value factor = row.getNormFactor(squares, op.getEpsilon().convertToDouble());
   RowElements normalised = row.map([&](size_t i) { return k.mul(x[i], factor); });

@@ -21,13 +21,14 @@ void quantopt::buildNormQuant(gpu::GPUModuleOp module, tile::NormQuantOp op) {
   KernelBuilder k(module, op.getLoc(), {op.getKernelName(), pointers, unsigned(plan.getThreads())});
   RowKernel row(k, plan);
 
-  RowElements x = row.load(k.pointer(0), typeOf(op.getInput()).getElementType());
-  if (op.getResidual()) {
-    Type sumType = typeOf(op.getSum() ? op.getSum() : op.getInput()).getElementType();
-    x = row.addResidual(x, k.pointer(1), typeOf(op.getResidual()).getElementType(), sumType);
-    if (op.getSum())
-      row.store(x, k.pointer(result + 2), sumType);
-  }
+  Type type = typeOf(op.getInput()).getElementType();
+  RowElements x;
+  if (op.getResidual())
+    x = row.loadSum(k.pointer(0), type, k.pointer(1), typeOf(op.getResidual()).getElementType(),
+                    op.getSum() ? k.pointer(result + 2) : Value(),
+                    op.getSum() ? typeOf(op.getSum()).getElementType() : type);
+  else
+    x = row.load(k.pointer(0), type);
   Value squares = row.sumOfSquares(x);
   transformRow(row, x);
   RowKernel::Reduction whole = row.reduce({squares, row.greatestMagnitude(x)});

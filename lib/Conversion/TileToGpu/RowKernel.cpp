@@ -7,6 +7,7 @@
 #include "RowKernel.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/Support/MathExtras.h"
+#include <limits>
 
 using namespace mlir;
 using namespace quantopt;
@@ -34,12 +35,12 @@ RowElements RowKernel::map(llvm::function_ref<Value(size_t)> body) const {
 // Rows of floats
 //===----------------------------------------------------------------------------===//
 
-RowElements RowKernel::load(Value tensor, Type type) {
+RowElements RowKernel::loadVectors(Value tensor, Type type, int64_t first, int64_t last) {
   int64_t bytes = type.getIntOrFloatBitWidth() / 8, length = plan.getVectorsOfRow();
   Value base = k.rowPointer(tensor, row, plan.columns * bytes);
   unsigned alignment = std::min<int64_t>(16, plan.width * bytes);
   RowElements elements;
-  for (int64_t c : llvm::seq(plan.vectors)) {
+  for (int64_t c : llvm::seq(first, last)) {
     if (c * plan.threadsPerRow >= length) {
       elements.append(plan.width, k.constantF32(0));
       continue;
@@ -54,25 +55,29 @@ RowElements RowKernel::load(Value tensor, Type type) {
       elements.push_back(type.isBF16() ? k.bitcast(k.shl(k.extendU(x, k.i32()), 16), k.f32())
                                        : k.convertFloat(x, k.f32()));
   }
-  clearPadding(elements);
+  clearPadding(elements, first, last);
   return elements;
 }
 
-void RowKernel::clearPadding(RowElements &elements) {
+RowElements RowKernel::load(Value tensor, Type type) { return loadVectors(tensor, type, 0, plan.vectors); }
+
+void RowKernel::clearPadding(llvm::MutableArrayRef<Value> elements, int64_t first, int64_t last) {
   int64_t length = plan.getVectorsOfRow();
-  for (int64_t c : llvm::seq(plan.vectors)) {
+  for (int64_t c : llvm::seq(first, last)) {
     if ((c + 1) * plan.threadsPerRow <= length)
       continue;
     Value inside = k.lessS(getVectorIndex(c), length);
-    for (int64_t v : llvm::seq(plan.width))
-      elements[c * plan.width + v] = k.select(inside, elements[c * plan.width + v], 0.0f);
+    for (Value &element : elements.slice((c - first) * plan.width, plan.width))
+      element = k.select(inside, element, 0.0f);
   }
 }
 
-void RowKernel::forEachStored(int64_t columns, llvm::function_ref<void(int64_t)> body) {
+void RowKernel::clearPadding(RowElements &elements) { clearPadding(elements, 0, plan.vectors); }
+
+void RowKernel::forEachStored(int64_t columns, int64_t first, int64_t last, llvm::function_ref<void(int64_t)> body) {
   int64_t length = llvm::divideCeil(columns, plan.width);
   k.ifThen(rowExists, [&] {
-    for (int64_t c : llvm::seq(plan.vectors)) {
+    for (int64_t c : llvm::seq(first, last)) {
       if (c * plan.threadsPerRow >= length)
         return;
       if ((c + 1) * plan.threadsPerRow <= length)
@@ -83,20 +88,36 @@ void RowKernel::forEachStored(int64_t columns, llvm::function_ref<void(int64_t)>
   });
 }
 
-void RowKernel::store(const RowElements &elements, Value tensor, Type type) {
+void RowKernel::storeVectors(llvm::ArrayRef<Value> elements, Value tensor, Type type, int64_t first, int64_t last) {
   int64_t bytes = type.getIntOrFloatBitWidth() / 8;
   Value base = k.rowPointer(tensor, row, plan.columns * bytes);
   unsigned alignment = std::min<int64_t>(16, plan.width * bytes);
-  forEachStored(plan.columns, [&](int64_t c) {
-    Value vector = k.vector(llvm::ArrayRef(elements).slice(c * plan.width, plan.width));
+  forEachStored(plan.columns, first, last, [&](int64_t c) {
+    Value vector = k.vector(elements.slice((c - first) * plan.width, plan.width));
     k.store(k.convertFloat(vector, type), k.address(base, k.mul(getVectorIndex(c), plan.width * bytes)), alignment);
   });
 }
 
-RowElements RowKernel::addResidual(const RowElements &elements, Value tensor, Type type, Type sumType) {
-  RowElements residual = load(tensor, type);
-  return map(
-      [&](size_t i) { return k.convertFloat(k.convertFloat(k.add(elements[i], residual[i]), sumType), k.f32()); });
+void RowKernel::store(const RowElements &elements, Value tensor, Type type) {
+  storeVectors(elements, tensor, type, 0, plan.vectors);
+}
+
+RowElements RowKernel::loadSum(Value input, Type inputType, Value residual, Type residualType, Value sum,
+                               Type sumType) {
+  // Up to 32 elements of each at once: enough loads under way to keep memory busy.
+  int64_t piece = std::max<int64_t>(1, 32 / plan.width);
+  RowElements elements;
+  for (int64_t first = 0; first < plan.vectors; first += piece) {
+    int64_t last = std::min(first + piece, plan.vectors);
+    RowElements part = loadVectors(input, inputType, first, last);
+    RowElements other = loadVectors(residual, residualType, first, last);
+    for (auto [x, y] : llvm::zip(part, other))
+      x = k.convertFloat(k.convertFloat(k.add(x, y), sumType), k.f32());
+    if (sum)
+      storeVectors(part, sum, sumType, first, last);
+    elements.append(part);
+  }
+  return elements;
 }
 
 //===----------------------------------------------------------------------------===//
@@ -121,14 +142,17 @@ Value RowKernel::sumOfSquares(const RowElements &elements) {
 
 Value RowKernel::greatestMagnitude(const RowElements &elements) {
   Value greatest;
-  for (Value x : elements)
-    greatest = greatest ? k.max(greatest, k.abs(x)) : k.abs(x);
-  return greatest;
+  for (Value x : elements) {
+    // Magnitudes are ordered as their bits are, and a NaN lies beyond infinity: it is kept.
+    Value bits = k.bitAnd(k.bitcast(x, k.i32()), std::numeric_limits<int32_t>::max());
+    greatest = greatest ? k.max(greatest, bits) : bits;
+  }
+  return k.bitcast(greatest, k.f32());
 }
 
 RowKernel::Reduction RowKernel::reduce(Reduction parts) {
   auto sum = [&](Value x, Value y) { return k.add(x, y); };
-  auto max = [&](Value x, Value y) { return k.max(x, y); };
+  auto max = [&](Value x, Value y) { return k.bitcast(k.max(k.bitcast(x, k.i32()), k.bitcast(y, k.i32())), k.f32()); };
   auto inLanes = [&](Reduction x, int64_t width) {
     return Reduction{x.sumOfSquares ? k.warpReduce(x.sumOfSquares, sum, width) : Value(),
                      x.greatest ? k.warpReduce(x.greatest, max, width) : Value()};
@@ -195,7 +219,7 @@ void RowKernel::quantize(const RowElements &elements, Value greatest, Value fact
       return k.bitOr(k.bitAnd(rounded[i], 15), k.shl(k.bitAnd(k.shuffleXor(rounded[i], 1), 15), 4));
     });
   Value base = k.rowPointer(codes, row, plan.paddedColumns * quantizer.codeBits / 8);
-  forEachStored(plan.paddedColumns, [&](int64_t c) {
+  forEachStored(plan.paddedColumns, 0, plan.vectors, [&](int64_t c) {
     Value bit = k.mul(getVectorIndex(c), plan.width * quantizer.codeBits);
     storeCodes(llvm::ArrayRef(rounded).slice(c * plan.width, plan.width), k.address(base, k.divU(bit, 8)),
                quantizer.codeBits);

@@ -42,8 +42,10 @@ public:
   /// This thread's elements of its row of `tensor`, [rows, columns] of `type` (f32, f16 or bf16).
   RowElements load(mlir::Value tensor, mlir::Type type);
   void store(const RowElements &elements, mlir::Value tensor, mlir::Type type);
-  /// `elements` plus this row of `tensor`, rounded to `sumType`, as f32.
-  RowElements addResidual(const RowElements &elements, mlir::Value tensor, mlir::Type type, mlir::Type sumType);
+  /// The row of `input` plus that of `residual`, rounded to `sumType`, as f32; also written to `sum` unless that is
+  /// null. Long rows are taken in pieces, so that both rows and their sum need not be in registers at once.
+  RowElements loadSum(mlir::Value input, mlir::Type inputType, mlir::Value residual, mlir::Type residualType,
+                      mlir::Value sum, mlir::Type sumType);
   /// elements[i] = body(i).
   RowElements map(llvm::function_ref<mlir::Value(size_t)> body) const;
   /// Replaces what lies beyond the row's columns by 0.
@@ -69,8 +71,14 @@ public:
   const tile::RowPlan &plan;
 
 private:
-  /// Runs body(c) for vectors that begin before column `columns`, where the row exists.
-  void forEachStored(int64_t columns, llvm::function_ref<void(int64_t)> body);
+  /// Vectors first, first + 1, ..., last - 1 of this thread.
+  RowElements loadVectors(mlir::Value tensor, mlir::Type type, int64_t first, int64_t last);
+  void storeVectors(llvm::ArrayRef<mlir::Value> elements, mlir::Value tensor, mlir::Type type, int64_t first,
+                    int64_t last);
+  void clearPadding(llvm::MutableArrayRef<mlir::Value> elements, int64_t first, int64_t last);
+  /// Runs body(c) for those of the vectors first, ..., last - 1 that begin before column `columns`, where the row
+  /// exists.
+  void forEachStored(int64_t columns, int64_t first, int64_t last, llvm::function_ref<void(int64_t)> body);
   void storeCodes(llvm::ArrayRef<mlir::Value> codes, mlir::Value pointer, int64_t codeBits);
 
   mlir::Value thread, rowInBlock, row, rowExists;
