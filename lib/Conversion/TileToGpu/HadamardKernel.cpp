@@ -205,8 +205,8 @@ void Transform::sumSignedWords(Outputs &outputs, Value table, Operand firstWord,
     carried.push_back(k.load(k.i32(), k.address(table, k.mul(word, 4)), 4));
   }
   carried.append(outputs.sums);
-  // Long rows have no registers for many inputs under way.
-  int64_t steps = plan.vectors * plan.width > 48 ? 2 : 4;
+  // Long rows have no registers for many inputs under way, least of all beside elements that wait for their turn.
+  int64_t steps = plan.vectors * plan.width <= 48 ? 4 : plan.planes == plan.width ? 2 : 1;
   carried = k.loop(0, 4 / steps * quads, 1, carried, [&](Value, ValueRange values) {
     llvm::SmallVector<Value> words(values.slice(1, count));
     outputs.sums.assign(values.begin() + 1 + count, values.end());

@@ -29,11 +29,13 @@ void quantopt::buildNormQuant(gpu::GPUModuleOp module, tile::NormQuantOp op) {
                     op.getSum() ? typeOf(op.getSum()).getElementType() : type);
   else
     x = row.load(k.pointer(0), type);
-  Value squares = row.sumOfSquares(x);
   transformRow(row, x);
-  RowKernel::Reduction whole = row.reduce({squares, row.greatestMagnitude(x)});
-  Value norm = row.getNormFactor(whole.sumOfSquares, op.getEpsilon().convertToDouble());
-  Value factor = k.mul(norm, float(getTransformScale(plan)));
+  // The transform keeps the length of rows but for its own factor: summed up here, the squares need no registers beside
+  // those of the transform.
+  RowKernel::Reduction whole = row.reduce({row.sumOfSquares(x), row.greatestMagnitude(x)});
+  double scale = getTransformScale(plan);
+  Value squares = k.mul(whole.sumOfSquares, float(scale * scale));
+  Value factor = k.mul(row.getNormFactor(squares, op.getEpsilon().convertToDouble()), float(scale));
 
   RowQuantizer quantizer{int64_t(op.getBits()), float(op.getClip().convertToDouble()),
                          typeOf(op.getCodes()).getElementTypeBitWidth()};

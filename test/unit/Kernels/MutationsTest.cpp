@@ -206,7 +206,7 @@ static constexpr Mutation normQuantMutations[] = {
     {"the rows of the slow factor too close", "add\\.s64.*, 32;", 1, "32", "16", Catcher::Result},
     {"a sum of half of every warp", "shfl\\.sync\\.bfly.*, 16, 31,", 1, "16", "8", Catcher::Result},
     {"the greatest of half of every warp", "shfl\\.sync\\.bfly.*, 16, 31,", 2, "16", "8", Catcher::Result},
-    {"the least for the greatest", "max\\.f32", -1, "max", "min", Catcher::Result},
+    {"the least for the greatest", "max\\.[su]32", -1, "max", "min", Catcher::Result},
     {"the sum of another row", "st\\.shared\\.b32.*\\+8192", 1, "8192", "8208"},
     {"no epsilon", "rsqrt\\.approx", 1, "rsqrt", "sqrt", Catcher::Result},
     {"no clip", "mul\\.rn\\.f32.*0f3F666666", 1, "0f3F666666", "0f3F800000", Catcher::Result},

@@ -62,7 +62,7 @@ static double normError(const tile::RowPlan &plan) {
 }
 
 ReferenceRows kerneltest::normalise(const Tensor &rows, const tile::RowPlan &plan) {
-  ReferenceRows reference{toDoubles(rows), normError(plan)};
+  ReferenceRows reference{toDoubles(rows), normError(plan), /*isNormalised=*/true};
   int64_t columns = rows.dim(1);
   for (int64_t m = 0; m < rows.dim(0); ++m) {
     double *row = reference.values.data() + m * columns, squares = 0;
@@ -89,7 +89,7 @@ struct ExpectedRow {
 
 /// Bounds of a row before (`inputs`) and after (`values`) its transform.
 static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> inputs, llvm::ArrayRef<double> values,
-                             double relativeError, double greatestCode) {
+                             double relativeError, bool isNormalised, double greatestCode) {
   ExpectedRow row;
   row.values = values;
   const tile::RowTransform &transform = plan.transform;
@@ -107,6 +107,13 @@ static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> i
     greatest = std::max(greatest, std::fabs(value));
     greatestBound = std::max(greatestBound, bound);
   }
+  double squares = 0;
+  for (double value : values)
+    squares += value * value;
+  double lengthError = isNormalised && transform ? greatestBound / std::sqrt(squares / values.size()) : 0;
+  for (auto [value, bound] : llvm::zip(values, row.bounds))
+    bound += lengthError * std::fabs(value);
+  greatestBound += lengthError * greatest;
   row.scale = std::max(clip * greatest / greatestCode, double(1e-8f));
   // The factor and three products, the division, each rounded.
   row.scaleBound = clip / greatestCode * greatestBound + 6 * unit * row.scale;
@@ -126,7 +133,7 @@ void kerneltest::expectQuantized(const RowCase &row, const Kernel &kernel, Refer
   for (int64_t m = 0; m < row.rows; ++m) {
     ExpectedRow expected = expectRow(plan, llvm::ArrayRef(inputs).slice(m * row.columns, row.columns),
                                      llvm::ArrayRef(reference.values).slice(m * row.columns, row.columns),
-                                     reference.relativeError, greatestCode);
+                                     reference.relativeError, reference.isNormalised, greatestCode);
     ASSERT_NEAR(scales[m], expected.scale, expected.scaleBound) << "scale of row " << m;
     for (int64_t j = 0; j < row.columns; ++j) {
       double quotient = expected.values[j] / expected.scale, code = codes[m * row.columns + j];

@@ -50,6 +50,8 @@ Tensor randomRows(DType type, int64_t rows, int64_t columns, std::mt19937 &rando
 struct ReferenceRows {
   std::vector<double> values;
   double relativeError = 0;
+  /// The kernel divides by the length of rows after they were transformed.
+  bool isNormalised = false;
 };
 
 /// The sum of input and residual, rounded to their type.
@@ -64,7 +66,8 @@ ReferenceRows normalise(const Tensor &rows, const tile::RowPlan &plan);
 /// An element y_j of the transform is a sum of n products, in a tree of depth L = levels + a: it is off by
 /// (L + e)·u·Σ|A_kj x_k|, where e·u bounds the error of the x_k (u = 2^-24; Higham 2002, section 4.2); ≤ (L + e)·u·c·
 /// Σ|x_k|/√n with |A_kj| ≤ c/√n, c = √2 of Hartley's factors and 1 of a Hadamard matrix. So is the greatest magnitude,
-/// and the scale has roundings of its own on top: clip, division, the row's factor. A quotient y_j/s adds the bounds of
+/// and the scale has roundings of its own on top: clip, division, the row's factor. A length that is measured on
+/// transformed rows is off by as much as an element in the mean. A quotient y_j/s adds the bounds of
 /// both; where it is within that of a half-integer, either code is right.
 void expectQuantized(const RowCase &row, const Kernel &kernel, ReferenceRows reference, const KernelRun &run);
 
