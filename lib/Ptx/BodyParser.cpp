@@ -86,7 +86,7 @@ void Parser::parseRegisters() {
     }
     uint64_t count = expectInteger();
     expect('>');
-    constexpr uint64_t most = 1 << 20;
+    constexpr uint64_t most = 1 << 18;
     if (count > most || kernel->registers.size() + count > most)
       return fail("too many registers");
     for (uint64_t i = 0; i < count && !failed(); ++i)

@@ -21,6 +21,8 @@ std::string quantopt::ptx::textOf(const TestKernel &kernel) {
 
 TestResult quantopt::ptx::run(const TestKernel &kernel) {
   TestResult result;
+  unsigned words = kernel.outWords ? kernel.outWords : kernel.threads * kernel.ctas;
+  result.out.assign(words, 0xdeadbeef);
   auto fail = [&](llvm::Error error) {
     result.error = llvm::toString(std::move(error));
     return result;
@@ -30,7 +32,6 @@ TestResult quantopt::ptx::run(const TestKernel &kernel) {
     return fail(module.takeError());
   DeviceMemory memory;
   uint64_t in = memory.allocate(kernel.in.size() * 4, "in");
-  unsigned words = kernel.outWords ? kernel.outWords : kernel.threads * kernel.ctas;
   uint64_t out = memory.allocate(words * 4, "out");
   llvm::cantFail(memory.write<uint32_t>(in, kernel.in));
   Launch launchOptions;
@@ -47,11 +48,8 @@ TestResult quantopt::ptx::run(const TestKernel &kernel) {
   if (!counters)
     return fail(counters.takeError());
   result.counters = std::move(*counters);
-  for (unsigned i = 0; i < words; ++i) {
-    uint32_t word = 0xdeadbeef;
-    llvm::consumeError(memory.read<uint32_t>(out + 4 * i, llvm::MutableArrayRef(word)));
-    result.out.push_back(word);
-  }
+  for (unsigned i = 0; i < words; ++i)
+    llvm::consumeError(memory.read<uint32_t>(out + 4 * i, llvm::MutableArrayRef(result.out[i])));
   return result;
 }
 
