@@ -1,11 +1,14 @@
 """The lit suite: IR and tool tests, checked by FileCheck.
 
 Substitutions: %shared, the folder with the test data that is not in the tree; %models, test/models; %cache, what tools/setup.sh
-made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python.
-Features, for REQUIRES: shared, that folder is there; model, the cache is filled; slow, this is no quick run.
+made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python; %ptxas, NVIDIA's assembler.
+Features, for REQUIRES: shared, that folder is there; model, the cache is filled; ptxas, it is installed; slow, this is no
+quick run.
 """
 
+import glob
 import os
+import shutil
 
 import lit.formats
 
@@ -36,3 +39,11 @@ if os.path.exists(os.path.join(source, ".cache", "smollm2-135m-torchscript", "mo
     config.available_features.add("model")
 if "QUANTOPT_QUICK" not in os.environ:
     config.available_features.add("slow")
+
+# The project's own, else one of a CUDA toolkit.
+packages = os.path.join(os.path.dirname(config.python), os.pardir, "lib", "python3*", "site-packages", "nvidia")
+ptxas = next(iter(glob.glob(os.path.join(packages, "*", "bin", "ptxas"))), None)
+ptxas = ptxas or shutil.which("ptxas") or shutil.which("ptxas", path="/usr/local/cuda/bin")
+if ptxas:
+    config.available_features.add("ptxas")
+    config.substitutions.append(("%ptxas", ptxas))

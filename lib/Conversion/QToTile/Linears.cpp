@@ -46,9 +46,12 @@ Value Selection::widenCodes(Value codes) {
   return wide = copy.getCodes();
 }
 
-/// Codes and scales of a weight in the order that `layout` says.
-static q::PackOp pack(OpBuilder &builder, Location location, Value codes, Value scale, int64_t groupSize,
-                      Layout layout) {
+bool quantopt::tile::hasStoredWeights(Value weight, Value bias) {
+  return param::isWeightExpression(weight) && (!bias || typeOf(bias).getElementType().isF32());
+}
+
+q::PackOp quantopt::tile::packWeight(OpBuilder &builder, Location location, Value codes, Value scale, int64_t groupSize,
+                                     Layout layout) {
   int64_t rows = typeOf(codes).getDimSize(0), columns = typeOf(codes).getDimSize(1), groups = lastSize(scale);
   int64_t blocks = Layout::getRowBlocks(rows);
   SmallVector<int64_t> scaleShape{blocks, Layout::blockRows};
@@ -60,19 +63,31 @@ static q::PackOp pack(OpBuilder &builder, Location location, Value codes, Value 
       RankedTensorType::get(scaleShape, typeOf(scale).getElementType()), codes, scale, layout.getName(), groupSize);
 }
 
-/// The addition that alone reads a linear, of one type with it; null where there is none.
-static llm::ResidualAddOp findResidualAddition(q::LinearOp linear) {
-  if (!linear->hasOneUse())
-    return {};
-  auto addition = dyn_cast<llm::ResidualAddOp>(*linear->user_begin());
-  return addition && addition.getType() == linear.getType() ? addition : llm::ResidualAddOp();
+Selection::LinearPlace Selection::findPlace(Operation *linear) {
+  Value result = linear->getResult(0);
+  auto addition = linear->hasOneUse() ? dyn_cast<llm::ResidualAddOp>(*linear->user_begin()) : llm::ResidualAddOp();
+  if (!addition || addition.getType() != result.getType())
+    return {linear, {}};
+  return {addition, addition.getLhs() == result ? addition.getRhs() : addition.getLhs()};
+}
+
+LogicalResult Selection::replaceLinear(Operation *linear, const LinearPlace &place, Operation *gemm) {
+  if (place.residual)
+    reason += "; adds the residual";
+  if (failed(finish(linear, gemm)))
+    return failure();
+  place.last->replaceAllUsesWith(gemm);
+  place.last->erase();
+  if (place.residual)
+    linear->erase();
+  return success();
 }
 
 LogicalResult Selection::select(q::LinearOp linear) {
   if (linear.getInputGroupSize() || linear.getWeightGroupSize())
     return keep(linear, "has scales per group; kernels take one per token and one per channel"), success();
-  if (!param::isWeightExpression(linear.getWeight()))
-    return keep(linear, "has a weight that the model computes"), success();
+  if (!hasStoredWeights(linear.getWeight(), linear.getBias()))
+    return keep(linear, "has a weight that the model computes, or a bias that is not f32"), success();
   int64_t inputBits = typeOf(linear.getInput()).getElementTypeBitWidth();
   int64_t weightBits = typeOf(linear.getWeight()).getElementTypeBitWidth();
   bool isS4 = inputBits == 4 && weightBits == 4 && getArchitecture(options.arch).s4;
@@ -88,32 +103,19 @@ LogicalResult Selection::select(q::LinearOp linear) {
   if (inputBits == 4 && !isS4)
     reason += weightBits == 4 ? "; no INT4 tensor cores: 4-bit codes in 8 bits" : "; 4-bit codes in 8 bits";
 
-  // An addition that alone reads the linear is part of its kernel.
-  llm::ResidualAddOp addition = findResidualAddition(linear);
-  Operation *last = addition ? addition.getOperation() : linear.getOperation();
-  Value residual;
-  if (addition)
-    residual = addition.getLhs() == linear.getResult() ? addition.getRhs() : addition.getLhs();
-
-  OpBuilder builder(last);
+  LinearPlace place = findPlace(linear);
+  OpBuilder builder(place.last);
   q::PackOp packed =
-      pack(builder, linear.getLoc(), linear.getWeight(), linear.getWeightScale(), /*groupSize=*/0, layout);
+      packWeight(builder, linear.getLoc(), linear.getWeight(), linear.getWeightScale(), /*groupSize=*/0, layout);
   auto create = [&](auto tag) -> Operation * {
-    return decltype(tag)::create(builder, linear.getLoc(), last->getResult(0).getType(), input, linear.getInputScale(),
+    return decltype(tag)::create(builder, linear.getLoc(), linear.getType(), input, linear.getInputScale(),
                                  packed.getPacked(), packed.getPackedScale(), /*group_scales=*/Value(),
-                                 linear.getBias(), residual, *config, /*kernel=*/SymbolRefAttr());
+                                 linear.getBias(), place.residual, *config,
+                                 /*kernel=*/SymbolRefAttr());
   };
   Operation *gemm = isDecode()        ? create(GemmDecodeOp())
                     : isS4            ? create(GemmW4A4Op())
                     : weightBits == 4 ? create(GemmW4A8Op())
                                       : create(GemmW8A8Op());
-  if (addition)
-    reason += "; adds the residual";
-  if (failed(finish(linear, gemm)))
-    return failure();
-  last->replaceAllUsesWith(gemm);
-  last->erase();
-  if (addition)
-    linear.erase();
-  return success();
+  return replaceLinear(linear, place, gemm);
 }

@@ -8,6 +8,7 @@
 #define QUANTOPT_LIB_CONVERSION_QTOTILE_SELECTION_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Tile/IR/Tile.h"
@@ -28,6 +29,9 @@ public:
 private:
   template <typename OpTy> mlir::LogicalResult selectEach(mlir::func::FuncOp function);
   mlir::LogicalResult select(q::LinearOp linear);
+  mlir::LogicalResult select(llm::LinearOp linear);
+  mlir::LogicalResult replaceFloats(llm::LinearOp linear, mlir::Value input, mlir::Value weight);
+  mlir::LogicalResult replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp weight);
   mlir::LogicalResult select(llm::EmbeddingOp embedding);
   /// A quantizer with what makes the rows that it reads: a norm or a SwiGLU, and a change of basis.
   mlir::LogicalResult select(q::QuantizeDynamicOp quantize);
@@ -45,10 +49,25 @@ private:
 
   bool isDecode() const;
 
+  /// Where the kernel of a linear goes: a residual addition that alone reads the linear is part of it.
+  struct LinearPlace {
+    mlir::Operation *last; ///< The op that the kernel replaces.
+    mlir::Value residual;
+  };
+  static LinearPlace findPlace(mlir::Operation *linear);
+  /// Finishes a kernel that was made at its place, and erases what it replaces.
+  mlir::LogicalResult replaceLinear(mlir::Operation *linear, const LinearPlace &place, mlir::Operation *gemm);
+
   SelectionOptions options;
   std::string reason; ///< Of the last choice.
   llvm::DenseMap<mlir::Value, mlir::Value> widened;
 };
+
+/// Whether a linear's weight is a parameter and its bias, if any, f32, as kernels read them.
+bool hasStoredWeights(mlir::Value weight, mlir::Value bias);
+/// Codes and scales of a weight in the order that `layout` says.
+q::PackOp packWeight(mlir::OpBuilder &builder, mlir::Location location, mlir::Value codes, mlir::Value scale,
+                     int64_t groupSize, numerics::Layout layout);
 
 } // namespace quantopt::tile
 

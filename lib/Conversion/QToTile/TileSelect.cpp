@@ -67,7 +67,7 @@ LogicalResult Selection::run(func::FuncOp function) {
     if (wide && narrow.use_empty())
       narrow.getDefiningOp()->erase();
   return success(succeeded(selectEach<q::QuantizeDynamicOp>(function)) &&
-                 succeeded(selectEach<llm::EmbeddingOp>(function)));
+                 succeeded(selectEach<llm::LinearOp>(function)) && succeeded(selectEach<llm::EmbeddingOp>(function)));
 }
 
 namespace {

@@ -8,9 +8,9 @@ param.global @large : tensor<8192x4096xf32> from @f [offset = 0, length = 134217
 
 // An attribute of the op decides.
 // CHECK-LABEL: @given
-// REMARK: remark: gemm_w4a4_n8192_k4096_f32_128x256x256_64x64_s3: widest tile
+// REMARK: remark: gemm_w4a4_n8192_k4096_f32_{{.*}}: cost model:
 // REMARK: remark: gemm_w4a4_n8192_k4096_f32_64x128x128_32x64_s2: given by the op
-// CHECK: tile.gemm_w4a4 {{.*}} {config = #tile.gemm<arch = sm_80, bm = 128, bn = 256, bk = 256
+// CHECK: tile.gemm_w4a4 {{.*}} {config = #tile.gemm<arch = sm_80, bm = 128
 // CHECK: tile.gemm_w4a4 {{.*}} {config = #tile.gemm<arch = sm_80, bm = 64, bn = 128, bk = 128, wm = 32, wn = 64, stages = 2>}
 func.func @given(%x: tensor<?x4096xi4>, %xs: tensor<?x1xf32>) -> (tensor<?x8192xf32>, tensor<?x8192xf32>) {
   %w = param.load @large : tensor<8192x4096xf32>

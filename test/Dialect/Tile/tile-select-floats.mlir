@@ -1,0 +1,48 @@
+// RUN: quant-opt %s --tile-select="arch=sm_80 report" 2>%t.remarks | FileCheck %s
+// RUN: FileCheck %s --check-prefix=REMARK --input-file=%t.remarks
+// RUN: quant-opt %s --tile-select="arch=sm_80 max-rows=16" | FileCheck %s --check-prefix=DECODE
+// Models in f16: products of floats, and of floats and 4-bit weights.
+
+param.file @f "weights.bin"
+param.global @w : tensor<96x128xf16> from @f [offset = 0, length = 24576]
+
+// CHECK-LABEL: @floats
+// CHECK: tile.gemm_f16 %arg0, %{{.*}} bias %arg1 residual %arg2 {config = {{.*}}, llm.role = "o"} : (tensor<?x?x128xf16>, tensor<96x128xf16>, tensor<96xf32>, tensor<?x?x96xf16>) -> tensor<?x?x96xf16>
+// CHECK-NEXT: return
+// DECODE-LABEL: @floats
+// DECODE: tile.gemm_decode %arg0, %{{.*}} bias %arg1 residual %arg2 {config = #tile.gemm<arch = sm_80, bm = 16,
+func.func @floats(%x: tensor<?x?x128xf16>, %b: tensor<96xf32>, %r: tensor<?x?x96xf16>) -> tensor<?x?x96xf16> {
+  %w = param.load @w : tensor<96x128xf16>
+  %d = llm.linear %x, %w bias %b {llm.role = "o"} : (tensor<?x?x128xf16>, tensor<96x128xf16>, tensor<96xf32>) -> tensor<?x?x96xf16>
+  %y = llm.residual_add %r, %d : (tensor<?x?x96xf16>, tensor<?x?x96xf16>) -> tensor<?x?x96xf16>
+  return %y : tensor<?x?x96xf16>
+}
+
+// CHECK-LABEL: @weight_only
+// CHECK: %[[P:.*]], %[[S:.*]] = q.pack %{{.*}}, %{{.*}} {group_size = 32 : i64, layout = "m16n8k16.f16x4"} : {{.*}} -> (tensor<6x1024xui8>, tensor<6x16x4xf32>)
+// CHECK: tile.gemm_w4a16 %arg0, %[[P]], %[[S]] {{{.*}}} : (tensor<?x128xf16>, tensor<6x1024xui8>, tensor<6x16x4xf32>) -> tensor<?x96xf16>
+// CHECK-NEXT: return
+// DECODE-LABEL: @weight_only
+// DECODE: tile.gemm_decode %arg0, %{{.*}} scale %{{.*}} {config
+func.func @weight_only(%x: tensor<?x128xf16>) -> tensor<?x96xf16> {
+  %w = param.load @w : tensor<96x128xf16>
+  %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = 4, group_size = 32}} : tensor<96x128xf16> -> tensor<96x128xi4>, tensor<96x4xf32>
+  %v = q.dequantize %c, %s {group_size = 32 : i64} : (tensor<96x128xi4>, tensor<96x4xf32>) -> tensor<96x128xf16>
+  %y = llm.linear %x, %v : (tensor<?x128xf16>, tensor<96x128xf16>) -> tensor<?x96xf16>
+  return %y : tensor<?x96xf16>
+}
+
+// CHECK-LABEL: @kept
+// CHECK: llm.linear %arg0
+// REMARK: stays without a kernel: it computes in f32; kernels take f16 or bf16
+// CHECK: llm.linear %arg1
+// REMARK: stays without a kernel: it has groups that are not equal or do not meet tiles of the contraction evenly
+func.func @kept(%x: tensor<?x128xf32>, %h: tensor<?x128xf16>, %w: tensor<96x128xf32>) -> (tensor<?x96xf32>, tensor<?x96xf16>) {
+  %0 = param.load @w : tensor<96x128xf16>
+  %c, %s = q.quantize_weight %0 {method = "rtn", options = {bits = 4, group_size = 48}} : tensor<96x128xf16> -> tensor<96x128xi4>, tensor<96x3xf32>
+  %d = q.dequantize %c, %s {group_size = 48 : i64} : (tensor<96x128xi4>, tensor<96x3xf32>) -> tensor<96x128xf32>
+  %v = q.dequantize %c, %s {group_size = 48 : i64} : (tensor<96x128xi4>, tensor<96x3xf32>) -> tensor<96x128xf16>
+  %y = llm.linear %x, %d : (tensor<?x128xf32>, tensor<96x128xf32>) -> tensor<?x96xf32>
+  %z = llm.linear %h, %v : (tensor<?x128xf16>, tensor<96x128xf16>) -> tensor<?x96xf16>
+  return %y, %z : tensor<?x96xf32>, tensor<?x96xf16>
+}
