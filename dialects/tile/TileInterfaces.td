@@ -23,6 +23,9 @@ def Tile_KernelOpInterface : OpInterface<"KernelOpInterface"> {
     InterfaceMethod<"The order of the packed codes in operand `number`; none for operands that are plain arrays.",
       "std::optional<::quantopt::numerics::Layout>", "getOperandLayout", (ins "unsigned":$number), "",
       [{ return std::nullopt; }]>,
+    InterfaceMethod<"How the kernel reads operand `number` by tensor map; none for operands that it takes as a pointer.",
+      "std::optional<::quantopt::tile::TensorMapPlan>", "getTensorMap", (ins "unsigned":$number), "",
+      [{ return std::nullopt; }]>,
     InterfaceMethod<"Architecture that the kernel is built for.",
       "::quantopt::tile::Arch", "getArch", (ins), "", [{ return $_op.getConfig().getArch(); }]>,
   ];

@@ -23,7 +23,10 @@ defvar kernelAttrs = (ins OptionalAttr<SymbolRefAttr>:$kernel);
 
 class Tile_Gemm<string mnemonic> : Tile_Op<mnemonic, [AttrSizedOperandSegments]> {
   let results = (outs AnyRankedTensor:$result);
-  let extraClassDeclaration = "std::optional<::quantopt::numerics::Layout> getOperandLayout(unsigned number);";
+  let extraClassDeclaration = [{
+    std::optional<::quantopt::numerics::Layout> getOperandLayout(unsigned number);
+    std::optional<::quantopt::tile::TensorMapPlan> getTensorMap(unsigned number);
+  }];
   let extraClassDefinition = [{
     ::llvm::SmallVector<::quantopt::rot::BasisTie> $cppClass::getBasisTies() { return getGemmBasisTies(*this); }
     std::string $cppClass::getKernelName() { return getGemmKernelName(*this); }
@@ -31,6 +34,9 @@ class Tile_Gemm<string mnemonic> : Tile_Op<mnemonic, [AttrSizedOperandSegments]>
     ::quantopt::tile::Cost $cppClass::getCost(int64_t rows) { return getGemmCost(*this, rows); }
     std::optional<::quantopt::numerics::Layout> $cppClass::getOperandLayout(unsigned number) {
       return getOperand(number) == getWeight() ? getWeightLayout(*this) : std::nullopt;
+    }
+    std::optional<::quantopt::tile::TensorMapPlan> $cppClass::getTensorMap(unsigned number) {
+      return getGemmTensorMap(*this, number);
     }
     ::llvm::LogicalResult $cppClass::verify() { return verifyGemm(*this); }
   }];

@@ -31,6 +31,7 @@ GemmPointers::GemmPointers(KernelBuilder &k, const tile::GemmOperands &operands)
 GemmEpilogue::GemmEpilogue(KernelBuilder &k, Operation *op)
     : k(k), shape(tile::getGemmShape(op)), pointers(k, tile::getGemmOperands(op)),
       resultType(getElementTypeOrSelf(op->getResult(0))) {
+  isRagged = shape.n % tile::getGemmOperands(op).config.getBn();
   if (Value scale = tile::getGemmOperands(op).weightScale)
     scaleType = getElementTypeOrSelf(scale);
 }
@@ -84,4 +85,32 @@ void GemmEpilogue::storeExisting(ArrayRef<Value> sums, Value row, Value column) 
   for (Value &value : values)
     value = k.convertFloat(value, resultType);
   k.store(count == 1 ? values[0] : k.vector(values), elementOf(pointers.result), count * resultBytes);
+}
+
+GemmEpilogue::Column GemmEpilogue::findColumn(Value column) {
+  Value index = isRagged ? k.min(column, shape.n - 1) : column;
+  auto load = [&](Value vector) { return k.load(k.f32(), k.address(vector, k.mul(index, 4)), 4); };
+  return {column, isRagged ? k.lessS(column, shape.n) : Value(), load(pointers.weightScale),
+          pointers.bias ? load(pointers.bias) : Value()};
+}
+
+void GemmEpilogue::storeRow(ArrayRef<Value> sums, ArrayRef<Column> columns, Value row) {
+  int64_t bytes = resultType.getIntOrFloatBitWidth() / 8;
+  auto storeElement = [&](Value sum, const Column &column, Value rowScale, Value results, Value residuals) {
+    Value value = k.mul(k.mul(k.toFloat(sum), rowScale), column.scale), offset = k.mul(column.index, bytes);
+    if (column.bias)
+      value = k.add(value, column.bias);
+    if (residuals)
+      value = k.add(value, loadFloats(k.address(residuals, offset), resultType, 1)[0]);
+    k.store(k.convertFloat(value, resultType), k.address(results, offset), bytes);
+  };
+  k.ifThen(k.lessS(row, k.rows()), [&] {
+    Value rowScale = k.load(k.f32(), k.address(pointers.inputScale, k.mul(row, 4)), 4);
+    Value results = k.rowPointer(pointers.result, row, shape.n * bytes);
+    Value residuals = pointers.residual ? k.rowPointer(pointers.residual, row, shape.n * bytes) : Value();
+    for (auto [sum, column] : llvm::zip(sums, columns)) {
+      auto body = [&, sum = sum, &column = column] { storeElement(sum, column, rowScale, results, residuals); };
+      column.exists ? k.ifThen(column.exists, body) : body();
+    }
+  });
 }

@@ -31,6 +31,16 @@ public:
   /// where the weight has one scale per column.
   void store(llvm::ArrayRef<mlir::Value> sums, mlir::Value row, mlir::Value column);
 
+  /// What the rows of one column share.
+  struct Column {
+    mlir::Value index;
+    mlir::Value exists; ///< Null: always.
+    mlir::Value scale, bias;
+  };
+  Column findColumn(mlir::Value column);
+  /// Writes the results of i32 sums in one row.
+  void storeRow(llvm::ArrayRef<mlir::Value> sums, llvm::ArrayRef<Column> columns, mlir::Value row);
+
 private:
   /// As `store`, of elements that exist.
   void storeExisting(llvm::ArrayRef<mlir::Value> sums, mlir::Value row, mlir::Value column);
@@ -43,6 +53,7 @@ private:
   tile::GemmShape shape;
   GemmPointers pointers;
   mlir::Type scaleType, resultType;
+  bool isRagged; ///< Blocks have columns that do not exist.
 };
 
 } // namespace quantopt

@@ -15,6 +15,8 @@ namespace quantopt {
 // Each writes the kernel of a verified op to the end of `module`, under the op's kernel name and for its launch.
 
 void buildGemmDecode(mlir::gpu::GPUModuleOp module, tile::GemmDecodeOp op);
+/// With `mma = wgmma_s8`.
+void buildGemmHopper(mlir::gpu::GPUModuleOp module, tile::GemmW4A8Op op);
 void buildGemmF16(mlir::gpu::GPUModuleOp module, tile::GemmF16Op op);
 void buildGemmW4A16(mlir::gpu::GPUModuleOp module, tile::GemmW4A16Op op);
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "IntegerGemms.h"
+#include "GemmKernels.h"
 #include "IntegerGemm.h"
 
 using namespace mlir;
@@ -46,5 +47,10 @@ static LogicalResult buildGemm(gpu::GPUModuleOp module, tile::KernelOpInterface 
 }
 
 LogicalResult quantopt::buildGemmW4A4(gpu::GPUModuleOp module, tile::GemmW4A4Op op) { return buildGemm(module, op); }
-LogicalResult quantopt::buildGemmW4A8(gpu::GPUModuleOp module, tile::GemmW4A8Op op) { return buildGemm(module, op); }
+LogicalResult quantopt::buildGemmW4A8(gpu::GPUModuleOp module, tile::GemmW4A8Op op) {
+  if (op.getConfig().getMma() != tile::Mma::WgmmaS8)
+    return buildGemm(module, op);
+  buildGemmHopper(module, op);
+  return success();
+}
 LogicalResult quantopt::buildGemmW8A8(gpu::GPUModuleOp module, tile::GemmW8A8Op op) { return buildGemm(module, op); }

@@ -20,11 +20,14 @@ static constexpr llvm::StringLiteral sharedName = "dynamic_shared";
 KernelBuilder::KernelBuilder(gpu::GPUModuleOp module, Location loc, const KernelSignature &signature)
     : module(module), loc(loc), b(OpBuilder::atBlockEnd(module.getBody())), threads(signature.threads) {
   SmallVector<Type> types(signature.pointers, LLVM::LLVMPointerType::get(b.getContext(), globalSpace));
+  llvm::fill(MutableArrayRef(types).take_front(signature.tensorMaps), LLVM::LLVMPointerType::get(b.getContext()));
   types.push_back(i32());
   func = gpu::GPUFuncOp::create(b, loc, signature.name, b.getFunctionType(types, {}));
   func->setAttr(gpu::GPUDialect::getKernelFuncAttrName(), b.getUnitAttr());
   func.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
   func->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(signature.minBlocks));
+  if (signature.tensorMaps)
+    func->setAttr(tensorMapsAttrName, b.getI32IntegerAttr(signature.tensorMaps));
   b.setInsertionPointToStart(&func.getBody().front());
 }
 

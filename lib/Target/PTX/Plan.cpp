@@ -110,6 +110,8 @@ static PlannedLaunch planLaunch(tile::KernelOpInterface op, Plan &plan, Activati
     launch.arguments.push_back(
         {Kind::Weight, cast<RankedTensorType>(operand.getType()), "", "", number, layout ? layout->getName() : ""});
   }
+  for (auto [position, argument] : llvm::enumerate(launch.arguments))
+    argument.tensorMap = op.getTensorMap(position);
   for (Value result : op->getResults())
     addActivation(result, Kind::Result);
   for (auto [argument, name] : llvm::zip_equal(launch.arguments, argumentNames(op)))
@@ -174,6 +176,10 @@ static void write(json::OStream &writer, const PlannedArgument &argument) {
     writer.attribute("name", argument.role);
     writer.attribute("is", kinds[size_t(argument.kind)]);
     writer.attribute("dtype", dtypeOf(argument.type));
+    if (const std::optional<tile::TensorMapPlan> &map = argument.tensorMap)
+      writer.attribute("tensor_map", json::Object{{"row_bytes", map->rowBytes},
+                                                  {"box", json::Array{map->boxBytes, map->boxRows}},
+                                                  {"swizzle", map->swizzleBytes}});
     if (argument.kind != PlannedArgument::Kind::Weight) {
       writer.attribute("columns", columnsOf(argument.type));
       writer.attribute("row_bytes", rowBytesOf(argument.type));

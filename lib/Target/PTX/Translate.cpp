@@ -27,6 +27,7 @@
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
+#include "quantopt/Conversion/TileToGpu/KernelBuilder.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -161,6 +162,20 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
 }
 
+/// Marks parameters that are tensor maps: 128 bytes by value, which copies address where they are.
+static void markTensorMaps(gpu::GPUModuleOp kernels) {
+  OpBuilder b(kernels.getContext());
+  for (auto kernel : kernels.getOps<LLVM::LLVMFuncOp>()) {
+    auto count = kernel->getAttrOfType<IntegerAttr>(tensorMapsAttrName);
+    for (int64_t i = 0; count && i < count.getInt(); ++i) {
+      auto bytes = LLVM::LLVMArrayType::get(b.getI8Type(), tensorMapBytes);
+      kernel.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
+      kernel.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(), b.getI64IntegerAttr(tensorMapAlignment));
+      kernel.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+    }
+  }
+}
+
 /// Fails where `module` calls a function that it does not define: nothing would link it.
 static LogicalResult checkNoExternalCalls(Operation *op, const llvm::Module &module) {
   for (const llvm::Function &function : module)
@@ -180,6 +195,7 @@ FailureOr<std::string> quantopt::translateToPtx(gpu::GPUModuleOp kernels, String
   wrapper->push_back(lowered);
   if (failed(lowerToLlvmDialect(*wrapper)))
     return failure();
+  markTensorMaps(lowered);
 
   llvm::LLVMContext context;
   std::string errors;

@@ -81,6 +81,20 @@ func.func @wgmma_channels(%x: tensor<?x576xi8>, %xs: tensor<?x1xf32>, %w: tensor
 }
 
 // -----
+func.func @wgmma_columns(%x: tensor<?x576xi8>, %xs: tensor<?x1xf32>, %w: tensor<96x4608xui8>, %ws: tensor<96x16xf32>) {
+  // expected-error@+1 {{expected bk = 128, at most 256 rows, a multiple of 16 per consumer, at most 512 channels, and at most 128 sums a thread, got bk = 64, 64 rows, 128 channels, 64 per consumer and 32 sums}}
+  %y = tile.gemm_w4a8 %x, %xs, %w, %ws {config = #tile.gemm<arch = sm_90a, bm = 64, bn = 128, bk = 64, wm = 64, wn = 64, stages = 4, mma = wgmma_s8>} : (tensor<?x576xi8>, tensor<?x1xf32>, tensor<96x4608xui8>, tensor<96x16xf32>) -> tensor<?x1536xf32>
+  return
+}
+
+// -----
+func.func @wgmma_weights(%x: tensor<?x576xi8>, %xs: tensor<?x1xf32>, %w: tensor<96x9216xui8>, %ws: tensor<96x16xf32>) {
+  // expected-error@+1 {{expected 4-bit weights without groups, which wgmma_s8 is for}}
+  %y = tile.gemm_w8a8 %x, %xs, %w, %ws {config = #tile.gemm<arch = sm_90a, bm = 64, bn = 128, bk = 128, wm = 64, wn = 64, stages = 4, mma = wgmma_s8>} : (tensor<?x576xi8>, tensor<?x1xf32>, tensor<96x9216xui8>, tensor<96x16xf32>) -> tensor<?x1536xf32>
+  return
+}
+
+// -----
 func.func @other_instruction(%x: tensor<?x576xi4>, %xs: tensor<?x1xf32>, %w: tensor<96x4608xui8>, %ws: tensor<96x16xf32>) {
   // expected-error@+1 {{multiplies by s4, not by s8}}
   %y = tile.gemm_w4a4 %x, %xs, %w, %ws {config = #tile.gemm<arch = sm_80, bm = 128, bn = 128, bk = 128, wm = 64, wn = 64, stages = 4, mma = s8>} : (tensor<?x576xi4>, tensor<?x1xf32>, tensor<96x4608xui8>, tensor<96x16xf32>) -> tensor<?x1536xf32>

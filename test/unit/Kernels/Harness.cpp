@@ -13,6 +13,7 @@
 #include "quantopt/Conversion/TileToGpu/TileToGpu.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
+#include "quantopt/Ptx/TensorMap.h"
 #include "quantopt/Support/Packing.h"
 #include "quantopt/Target/PTX/Translate.h"
 #include "llvm/ADT/StringMap.h"
@@ -206,6 +207,22 @@ std::array<unsigned, 2> Kernel::grid(int64_t rows) const {
   return {unsigned(launch.gridX), unsigned((rows + launch.rowsPerBlock - 1) / launch.rowsPerBlock)};
 }
 
+llvm::Expected<ptx::Argument> Kernel::makeArgument(unsigned number, uint64_t address, int64_t rows) const {
+  std::optional<tile::TensorMapPlan> plan = op().getTensorMap(number);
+  if (!plan)
+    return ptx::Argument::u64(address);
+  ptx::TensorMap map;
+  map.address = address;
+  map.sizes = {uint32_t(plan->rowBytes), uint32_t(rows)};
+  map.box = {uint32_t(plan->boxBytes), uint32_t(plan->boxRows)};
+  map.strides = {uint64_t(plan->rowBytes)};
+  map.swizzle = ptx::TensorSwizzle(llvm::Log2_64(plan->swizzleBytes / 16));
+  auto encoded = ptx::encodeTensorMap(map);
+  if (!encoded)
+    return encoded.takeError();
+  return ptx::Argument{std::vector<uint8_t>(encoded->begin(), encoded->end())};
+}
+
 llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t rows,
                                       const RunSettings &settings) const {
   assert(operands.size() == numOperands());
@@ -224,7 +241,10 @@ llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t r
     uint64_t address = memory.allocate(bytes.size(), "operand " + std::to_string(i));
     if (llvm::Error error = memory.write(address, llvm::ArrayRef(bytes)))
       return error;
-    launch.arguments.push_back(ptx::Argument::u64(address));
+    auto argument = makeArgument(i, address, rows);
+    if (!argument)
+      return argument.takeError();
+    launch.arguments.push_back(std::move(*argument));
   }
   std::vector<uint64_t> addresses;
   for (unsigned i = 0; i < numResults(); ++i) {

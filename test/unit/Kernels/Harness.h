@@ -73,6 +73,8 @@ public:
 
 private:
   Kernel() = default;
+  /// The parameter for operand `number` at an address: a pointer or a tensor map.
+  llvm::Expected<ptx::Argument> makeArgument(unsigned number, uint64_t address, int64_t rows) const;
   static llvm::Expected<std::shared_ptr<Kernel>> build(llvm::StringRef text, mlir::PassManager &passes);
 
   mlir::OwningOpRef<mlir::ModuleOp> module;

@@ -19,6 +19,11 @@ enum class ShflKind : uint32_t;
 
 namespace quantopt {
 
+/// Of a kernel: how many of its first pointers lead to tensor maps among the parameters. Conversions between dialects
+/// would lose the attributes of parameters that say so to LLVM; who translates the kernel sets them.
+inline constexpr llvm::StringLiteral tensorMapsAttrName = "tensor_maps";
+inline constexpr int64_t tensorMapBytes = 128, tensorMapAlignment = 64;
+
 /// What a kernel is called and how it is launched.
 struct KernelSignature {
   std::string name;
@@ -26,6 +31,8 @@ struct KernelSignature {
   unsigned pointers = 0;
   /// Threads of a block; the x dimension alone.
   unsigned threads = 0;
+  /// The first of these pointers lead to tensor maps among the parameters (128 bytes each, CUtensorMap).
+  unsigned tensorMaps = 0;
   /// Blocks that are to be resident on one multiprocessor: bounds the registers that ptxas gives a thread.
   unsigned minBlocks = 1;
 };

@@ -97,6 +97,15 @@ Launch quantopt::tile::getGemmLaunch(Operation *op) {
   return launch;
 }
 
+/// Kernels by wgmma read the input, their first operand, in whole tiles.
+std::optional<TensorMapPlan> quantopt::tile::getGemmTensorMap(Operation *op, unsigned number) {
+  GemmShape shape = getGemmShape(op);
+  if (shape.mma != Mma::WgmmaS8 || number != 0)
+    return std::nullopt;
+  GemmAttr config = getGemmOperands(op).config;
+  return TensorMapPlan{shape.getPaddedK(), config.getBk(), config.getBm(), /*swizzleBytes=*/128};
+}
+
 Cost quantopt::tile::getGemmCost(Operation *op, int64_t rows) {
   GemmShape shape = getGemmShape(op);
   GemmOperands operands = getGemmOperands(op);

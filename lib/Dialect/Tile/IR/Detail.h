@@ -16,6 +16,7 @@ llvm::SmallVector<rot::BasisTie> getGemmBasisTies(mlir::Operation *op);
 std::string getGemmKernelName(mlir::Operation *op);
 Launch getGemmLaunch(mlir::Operation *op);
 Cost getGemmCost(mlir::Operation *op, int64_t rows);
+std::optional<TensorMapPlan> getGemmTensorMap(mlir::Operation *op, unsigned number);
 mlir::LogicalResult verifyGemm(mlir::Operation *op);
 /// C21: operands and results have bf16 elements only where the architecture computes with them.
 mlir::LogicalResult verifyBfloats(mlir::Operation *op, Arch arch);

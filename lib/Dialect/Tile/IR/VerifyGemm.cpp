@@ -174,6 +174,26 @@ static LogicalResult verifyInstruction(Operation *op, const GemmShape &shape, Ge
   return success();
 }
 
+/// Consumers take tiles of 128 columns and all of their rows at once, with registers to spare beside the sums.
+static LogicalResult verifyWarpGroups(Operation *op, const GemmShape &shape, GemmAttr config) {
+  constexpr int64_t maxRows = 256, maxChannels = 512, maxSums = 128, others = 40;
+  int64_t consumers = config.getWarps(), sums = config.getWm() * config.getWn() / 128;
+  int64_t registers = std::min(maxRegisters, getArchitecture(config.getArch()).registersPerSm / config.getThreads());
+  if (consumers == 2)
+    registers = 232;                            // the producer gives away what it does not need
+  if (!isa<GemmW4A8Op>(op) || shape.groups > 1) // C22
+    return op->emitOpError("expected 4-bit weights without groups, which wgmma_s8 is for");
+  if (config.getBk() != 128 || config.getWm() % 16 || config.getBm() > maxRows || config.getBn() > maxChannels ||
+      sums > maxSums || sums + others > registers) // C22
+    return op->emitOpError() << "expected bk = 128, at most " << maxRows << " rows, a multiple of 16 per consumer, at "
+                             << "most " << maxChannels << " channels, and "
+                             << "at most " << std::min(maxSums, registers - others)
+                             << " sums a thread, got bk = " << config.getBk() << ", " << config.getBm() << " rows, "
+                             << config.getBn() << " channels, " << config.getWm() << " per consumer and " << sums
+                             << " sums";
+  return success();
+}
+
 /// Registers of a thread: sums (twice with group scales), the fragments of this step and the next, addresses.
 static int64_t estimateRegisters(const GemmShape &shape, GemmAttr config) {
   int64_t sums = config.getWm() * config.getWn() / 32 * (shape.groups > 1 && shape.inputBits != 16 ? 2 : 1);
@@ -188,7 +208,9 @@ static LogicalResult verifyResources(Operation *op, const GemmShape &shape, Gemm
   if (launch.dynamicSharedBytes > gpu.sharedPerBlock) // C11
     return op->emitOpError() << "needs " << launch.dynamicSharedBytes << " bytes of shared memory; a block has "
                              << gpu.sharedPerBlock << " on " << gpu.target;
-  if (shape.mma == Mma::WgmmaS8 || isa<GemmDecodeOp>(op))
+  if (shape.mma == Mma::WgmmaS8)
+    return verifyWarpGroups(op, shape, config);
+  if (isa<GemmDecodeOp>(op))
     return success();
   int64_t limit = std::min(maxRegisters, gpu.registersPerSm / launch.threads / 8 * 8);
   if (int64_t needed = estimateRegisters(shape, config); needed > limit) // C12

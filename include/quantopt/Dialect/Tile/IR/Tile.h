@@ -25,6 +25,15 @@ struct Launch {
   int64_t rowsPerBlock; ///< gridY = ceil(rows / rowsPerBlock).
 };
 
+/// How a kernel reads an operand [rows, columns] that it takes as a tensor map (CUtensorMap, 128 bytes among the
+/// parameters) in place of a pointer: in boxes, with zeros for what is outside of the tensor. Elements are bytes; rows
+/// begin at multiples of `rowBytes`.
+struct TensorMapPlan {
+  int64_t rowBytes;
+  int64_t boxBytes, boxRows; ///< Of a row, and rows, in one copy.
+  int64_t swizzleBytes;      ///< 32, 64 or 128.
+};
+
 /// What a launch has to move and to compute, at least.
 struct Cost {
   int64_t bytesRead = 0, bytesWritten = 0;
