@@ -144,7 +144,8 @@ static InstructionCounts &countsOf(Warp &warp, const Instruction &instruction) {
 
 void quantopt::ptx::countRequest(Warp &warp, const Instruction &instruction, StateSpace space,
                                  const uint64_t *addresses, unsigned bytes, bool isStore) {
-  if (!warp.block.context.options.counters || !warp.active)
+  // Constants come from a cache of their own.
+  if (!warp.block.context.options.counters || !warp.active || space == StateSpace::Const)
     return;
   InstructionCounts &counts = countsOf(warp, instruction);
   uint64_t first = addresses[llvm::countr_zero(warp.active)];

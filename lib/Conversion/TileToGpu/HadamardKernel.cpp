@@ -23,7 +23,7 @@ class Transform {
 public:
   Transform(RowKernel &row, RowElements &elements)
       : row(row), k(row.k), plan(row.plan), transform(plan.transform), x(elements) {}
-  void run();
+  Value run();
 
 private:
   Value &at(int64_t c, int64_t v) { return x[c * plan.width + v]; }
@@ -33,7 +33,6 @@ private:
   void crossLanes();
   void crossVectors();
   void exchange(int64_t firstElement);
-  void synchronize();
   void crossWarps(int64_t level, int64_t count);
   void sumDenseAxis(int64_t firstElement);
 
@@ -116,14 +115,6 @@ void Transform::crossVectors() {
         for (int64_t v : llvm::seq(plan.width))
           butterfly(at(c, v), at(partner, v));
     }
-}
-
-/// Threads of a row meet: in one warp, or in the block.
-void Transform::synchronize() {
-  if (plan.getWarpsPerRow() == 1)
-    k.syncWarp();
-  else
-    k.barrier();
 }
 
 /// `count` levels between warps from `level` on, in shared memory and in place. Each of the 2^count warps that exchange
@@ -259,10 +250,7 @@ void Transform::loadHartleyFactors() {
   for (int64_t r : llvm::seq(a))
     words.push_back(llvm::bit_cast<uint32_t>(float(factors->slow[a + r])));
   Value table = constantTable(k, ("hartley_factors_" + llvm::Twine(a)).str(), words);
-  k.loop(k.threadX(), a, plan.getThreads(), [&](Value i) {
-    Value offset = k.mul(i, 4);
-    k.store(k.load(k.i32(), k.address(table, offset), 4), k.address(k.shared(plan.factorOffset), offset), 4);
-  });
+  row.stageFactors(table, a);
   k.barrier();
 }
 
@@ -312,11 +300,11 @@ void Transform::exchange(int64_t firstElement) {
   for (int64_t c : llvm::seq(plan.vectors))
     for (int64_t plane : llvm::seq(plan.planes))
       k.store(at(c, firstElement + plane), address(c, plane), 4);
-  synchronize();
+  row.synchronize();
   int64_t step = llvm::Log2_64(plan.planes);
   for (int64_t level = 0; level < plan.warpLevels; level += step) {
     crossWarps(level, std::min(step, plan.warpLevels - level));
-    synchronize();
+    row.synchronize();
   }
   if (transform.a > 1)
     return sumDenseAxis(firstElement);
@@ -325,27 +313,29 @@ void Transform::exchange(int64_t firstElement) {
       at(c, firstElement + plane) = k.load(k.f32(), address(c, plane), 4);
 }
 
-void Transform::run() {
+Value Transform::run() {
   if (transform.seed)
     applySigns();
   crossElements();
   crossLanes();
   crossVectors();
+  if (plan.usesTensorCores)
+    return sumOnTensorCores(row, x);
   if (!plan.planes)
-    return;
+    return Value();
   if (transform.isHartley)
     loadHartleyFactors();
   for (int64_t first = 0; first < plan.width; first += plan.planes) {
     if (first)
-      synchronize();
+      row.synchronize();
     exchange(first);
   }
   row.clearPadding(x);
+  return Value();
 }
 
-void quantopt::transformRow(RowKernel &row, RowElements &elements) {
-  if (row.plan.transform)
-    Transform(row, elements).run();
+Value quantopt::transformRow(RowKernel &row, RowElements &elements) {
+  return row.plan.transform ? Transform(row, elements).run() : Value();
 }
 
 double quantopt::getTransformScale(const tile::RowPlan &plan) {

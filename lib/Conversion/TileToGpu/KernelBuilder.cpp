@@ -342,10 +342,11 @@ void KernelBuilder::copyAsyncWait(unsigned pending) { NVVM::CpAsyncWaitGroupOp::
 // Matrices
 //===----------------------------------------------------------------------===//
 
-Fragment KernelBuilder::loadMatrix4(Value shared) {
+Fragment KernelBuilder::loadMatrix4(Value shared, bool isTransposed) {
+  auto layout = isTransposed ? NVVM::MMALayout::col : NVVM::MMALayout::row;
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), SmallVector<Type>(4, i32()));
   return unpackStruct(NVVM::LdMatrixOp::create(
-      b, loc, type, shared, b.getI32IntegerAttr(4), NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::row),
+      b, loc, type, shared, b.getI32IntegerAttr(4), NVVM::MMALayoutAttr::get(b.getContext(), layout),
       NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
       NVVM::LdStMatrixEltTypeAttr::get(b.getContext(), NVVM::LdStMatrixEltType::B16)));
 }

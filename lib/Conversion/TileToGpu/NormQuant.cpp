@@ -29,13 +29,19 @@ void quantopt::buildNormQuant(gpu::GPUModuleOp module, tile::NormQuantOp op) {
                     op.getSum() ? typeOf(op.getSum()).getElementType() : type);
   else
     x = row.load(k.pointer(0), type);
-  transformRow(row, x);
+  Value unscale = transformRow(row, x);
   // The transform keeps the length of rows but for its own factor: summed up here, the squares need no registers beside
   // those of the transform.
   RowKernel::Reduction whole = row.reduce({row.sumOfSquares(x), row.greatestMagnitude(x)});
   double scale = getTransformScale(plan);
-  Value squares = k.mul(whole.sumOfSquares, float(scale * scale));
-  Value factor = k.mul(row.getNormFactor(squares, op.getEpsilon().convertToDouble()), float(scale));
+  // From here on elements are (the transform's)/unscale: the sum of their squares may not overflow before that is
+  // undone.
+  Value factor = k.constantF32(float(scale)), squares = k.mul(whole.sumOfSquares, float(scale * scale));
+  if (unscale) {
+    factor = k.mul(unscale, factor);
+    squares = k.mul(k.mul(squares, unscale), unscale);
+  }
+  factor = k.mul(row.getNormFactor(squares, op.getEpsilon().convertToDouble()), factor);
 
   RowQuantizer quantizer{int64_t(op.getBits()), float(op.getClip().convertToDouble()),
                          typeOf(op.getCodes()).getElementTypeBitWidth()};

@@ -24,6 +24,20 @@ Value RowKernel::getVectorIndex(int64_t c) { return k.add(thread, c * plan.threa
 
 Value RowKernel::getSharedWord(Value word) { return k.shared(k.mul(k.add(k.mul(rowInBlock, plan.rowWords), word), 4)); }
 
+void RowKernel::synchronize() {
+  if (plan.getWarpsPerRow() == 1)
+    k.syncWarp();
+  else
+    k.barrier();
+}
+
+void RowKernel::stageFactors(Value table, int64_t words) {
+  k.loop(k.threadX(), words, plan.getThreads(), [&](Value i) {
+    Value offset = k.mul(i, 4);
+    k.store(k.load(k.i32(), k.address(table, offset), 4), k.address(k.shared(plan.factorOffset), offset), 4);
+  });
+}
+
 RowElements RowKernel::map(llvm::function_ref<Value(size_t)> body) const {
   RowElements result;
   for (size_t i : llvm::seq<size_t>(plan.vectors * plan.width))
@@ -250,9 +264,8 @@ void RowKernel::storeCodes(llvm::ArrayRef<Value> codes, Value pointer, int64_t c
 // Tables
 //===----------------------------------------------------------------------------===//
 
-Value quantopt::constantTable(KernelBuilder &k, llvm::StringRef name, llvm::ArrayRef<uint32_t> words) {
-  // All tables of a module share 64 KB of constant memory.
-  constexpr size_t mostConstantWords = 4096;
+Value quantopt::constantTable(KernelBuilder &k, llvm::StringRef name, llvm::ArrayRef<uint32_t> words,
+                              size_t mostConstantWords) {
   constexpr unsigned globalSpace = 1, constantSpace = 4;
   unsigned space = words.size() <= mostConstantWords ? constantSpace : globalSpace;
   auto module = k.function()->getParentOfType<gpu::GPUModuleOp>();

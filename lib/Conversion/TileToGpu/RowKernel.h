@@ -38,6 +38,11 @@ public:
   mlir::Value getVectorIndex(int64_t c);
   /// The row's share of the shared memory, at its word `word`.
   mlir::Value getSharedWord(mlir::Value word);
+  /// The threads of a row wait for each other, in one warp or in the block.
+  void synchronize();
+  /// Copies a table from where constantTable() has it to shared memory, at the plan's place for factors. A barrier is due
+  /// before it is read.
+  void stageFactors(mlir::Value table, int64_t words);
 
   /// This thread's elements of its row of `tensor`, [rows, columns] of `type` (f32, f16 or bf16).
   RowElements load(mlir::Value tensor, mlir::Type type);
@@ -58,7 +63,8 @@ public:
   /// Of this thread's elements.
   mlir::Value sumOfSquares(const RowElements &elements);
   mlir::Value greatestMagnitude(const RowElements &elements);
-  /// Of the whole row, in every thread. Once per kernel: the threads of several warps meet in shared memory.
+  /// Of the whole row, in every thread. The threads of several warps meet in shared memory: between two of these a
+  /// barrier is due.
   Reduction reduce(Reduction parts);
   /// 1 / sqrt(mean of squares + epsilon).
   mlir::Value getNormFactor(mlir::Value sumOfSquares, double epsilon);
@@ -84,9 +90,11 @@ private:
   mlir::Value thread, rowInBlock, row, rowExists;
 };
 
-/// A table of words in constant memory, or in global memory where constant memory would not have room. Tables of one
+/// A table of words in constant memory, or in global memory where it has more than `mostConstantWords`: all tables of a
+/// module share 64 KB of constant memory, and lanes that read different words of it wait for each other. Tables of one
 /// name in a module are one.
-mlir::Value constantTable(KernelBuilder &k, llvm::StringRef name, llvm::ArrayRef<uint32_t> words);
+mlir::Value constantTable(KernelBuilder &k, llvm::StringRef name, llvm::ArrayRef<uint32_t> words,
+                          size_t mostConstantWords = 4096);
 
 } // namespace quantopt
 

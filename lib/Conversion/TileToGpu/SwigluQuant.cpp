@@ -26,11 +26,14 @@ void quantopt::buildSwigluQuant(gpu::GPUModuleOp module, tile::SwigluQuantOp op)
   RowElements gate = row.load(k.pointer(0), typeOf(op.getGate()).getElementType());
   RowElements up = row.load(k.pointer(1), typeOf(op.getUp()).getElementType());
   RowElements x = row.map([&](size_t i) { return k.mul(silu(k, gate[i]), up[i]); });
-  transformRow(row, x);
+  Value unscale = transformRow(row, x);
   Value greatest = row.reduce({Value(), row.greatestMagnitude(x)}).greatest;
 
   RowQuantizer quantizer{int64_t(op.getBits()), float(op.getClip().convertToDouble()),
                          typeOf(op.getCodes()).getElementTypeBitWidth()};
-  row.quantize(x, greatest, k.constantF32(float(getTransformScale(plan))), quantizer, k.pointer(2), k.pointer(3));
+  Value factor = k.constantF32(float(getTransformScale(plan)));
+  if (unscale)
+    factor = k.mul(unscale, factor);
+  row.quantize(x, greatest, factor, quantizer, k.pointer(2), k.pointer(3));
   k.finish();
 }

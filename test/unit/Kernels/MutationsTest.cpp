@@ -219,10 +219,11 @@ static constexpr Mutation normQuantMutations[] = {
 
 TEST(Mutations, OfNormQuantAreNoticed) { expectCaught(normQuant, 7, normQuantMutations); }
 
+// Without tensor cores for the slow factor.
 static constexpr const char *swigluQuant = R"(
 func.func @f(%g: tensor<?x1536xf16>, %u: tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>) {
   %codes, %scale = tile.swiglu_quant %g, %u
-    {clip = 0.9 : f64, bits = 8 : i64, hadamard = #rot.hadamard<1536>, config = #tile.rows<arch = sm_80, threads = 256>}
+    {clip = 0.9 : f64, bits = 8 : i64, hadamard = #rot.hadamard<1536>, config = #tile.rows<arch = sm_75, threads = 256>}
     : (tensor<?x1536xf16>, tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>)
   return %codes, %scale : tensor<?x1536xi8>, tensor<?x1xf32>
 })";
@@ -245,3 +246,31 @@ static constexpr Mutation swigluQuantMutations[] = {
 };
 
 TEST(Mutations, OfSwigluQuantAreNoticed) { expectCaught(swigluQuant, 3, swigluQuantMutations); }
+
+// With tensor cores for the slow factor: a warp has two tiles of 8 columns, of 12 rows.
+static constexpr const char *swigluTensor = R"(
+func.func @f(%g: tensor<?x1536xf16>, %u: tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>) {
+  %codes, %scale = tile.swiglu_quant %g, %u
+    {clip = 0.9 : f64, bits = 8 : i64, hadamard = #rot.hadamard<1536>, config = #tile.rows<arch = sm_80, threads = 256>}
+    : (tensor<?x1536xf16>, tensor<?x1536xf16>) -> (tensor<?x1536xi8>, tensor<?x1xf32>)
+  return %codes, %scale : tensor<?x1536xi8>, tensor<?x1xf32>
+})";
+
+static constexpr Mutation swigluTensorMutations[] = {
+    {"no barrier before the maximum of warps", "bar\\.sync", 1, "", "", Catcher::Strict},
+    {"no barrier before the products", "bar\\.sync", 2, "", "", Catcher::Strict},
+    {"no barrier before sums replace inputs", "bar\\.sync", 3, "", "", Catcher::Strict},
+    {"no barrier before sums are read", "bar\\.sync", 4, "", "", Catcher::Strict},
+    {"matrices as they lie", "ldmatrix", 1, "\\.trans", "", Catcher::Result},
+    {"halves of the contraction exchanged", "ldmatrix", 1, "\\{(%r[0-9]+), (%r[0-9]+), (%r[0-9]+), (%r[0-9]+)\\}",
+     "{\\2, \\1, \\3, \\4}", Catcher::Result},
+    {"no signs", "and\\.b32.*, -2147450880;", 1, "-2147450880", "0", Catcher::Result},
+    {"the sign of one element alone", "and\\.b32.*, -2147450880;", 2, "-2147450880", "32768", Catcher::Result},
+    {"no rows that fill the tile", "st\\.shared\\.v4\\.b32.*\\{0, 0, 0, 0\\}", 1, "", "", Catcher::Strict},
+    {"rests not written", "st\\.shared\\.v4\\.b32.*\\+4096\\], \\{%r", 1, "", "", Catcher::Strict},
+    {"a pair of sums swapped", "st\\.shared\\.v2", 1, "\\{(%r[0-9]+), (%r[0-9]+)\\}", "{\\2, \\1}", Catcher::Result},
+    {"sums not written", "st\\.shared\\.v2", 2, "", ""},
+    {"the second half from the first", "ld\\.shared\\.v4.*\\+4160", 1, "\\+4160", "", Catcher::Result},
+};
+
+TEST(Mutations, OfSwigluQuantOnTensorCoresAreNoticed) { expectCaught(swigluTensor, 3, swigluTensorMutations); }

@@ -95,6 +95,10 @@ static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> i
   const tile::RowTransform &transform = plan.transform;
   int64_t size = transform ? transform.a * transform.b : 1;
   double depth = transform ? std::log2(double(transform.b)) + (transform.a > 1 ? transform.a + 1 : 0) : 0;
+  if (plan.usesTensorCores) {
+    depth = plan.elementLevels + plan.laneLevels + 2 * (2 * plan.denseOrder + 2 * plan.getDenseTiles());
+    relativeError += 4 * unit + double(plan.columns) * 0x1p-39;
+  }
   double factor = transform.isHartley ? std::sqrt(2.0) : 1;
   for (int64_t begin = 0; begin < plan.columns; begin += size) {
     double sum = 0;
@@ -148,7 +152,7 @@ void kerneltest::expectQuantized(const RowCase &row, const Kernel &kernel, Refer
     }
   }
   // A bound that excuses everything would show nothing.
-  EXPECT_LE(nearTies, 2 + row.rows * row.columns / 50);
+  EXPECT_LE(nearTies, 2 + row.rows * row.columns / 25);
 }
 
 void kerneltest::expectNoConflicts(const Kernel &kernel, const KernelRun &run) {

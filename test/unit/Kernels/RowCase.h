@@ -65,7 +65,9 @@ ReferenceRows normalise(const Tensor &rows, const tile::RowPlan &plan);
 ///
 /// An element y_j of the transform is a sum of n products, in a tree of depth L = levels + a: it is off by
 /// (L + e)·u·Σ|A_kj x_k|, where e·u bounds the error of the x_k (u = 2^-24; Higham 2002, section 4.2); ≤ (L + e)·u·c·
-/// Σ|x_k|/√n with |A_kj| ≤ c/√n, c = √2 of Hartley's factors and 1 of a Hadamard matrix. So is the greatest magnitude,
+/// Σ|x_k|/√n with |A_kj| ≤ c/√n, c = √2 of Hartley's factors and 1 of a Hadamard matrix. Tensor cores take x_k as two
+/// f16, off by 2^-22, or by 2^-25 where the greatest is 2^14, that is 2^-39 of Σ|x_k|; they have two terms for each
+/// input, whose sums they may cut off instead of rounding (2u). So is the greatest magnitude,
 /// and the scale has roundings of its own on top: clip, division, the row's factor. A length that is measured on
 /// transformed rows is off by as much as an element in the mean. A quotient y_j/s adds the bounds of
 /// both; where it is within that of a half-integer, either code is right.

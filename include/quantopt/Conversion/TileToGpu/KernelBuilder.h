@@ -202,8 +202,9 @@ public:
   void copyAsyncWait(unsigned pending);
 
   //===--- Matrices. Sums in, sums out: 4 per lane ---===//
-  /// ldmatrix.x4: four 8 × 16-byte matrices; the lane's address is that of row lane % 8 of matrix lane / 8.
-  Fragment loadMatrix4(mlir::Value shared);
+  /// ldmatrix.x4: four 8 × 16-byte matrices; the lane's address is that of row lane % 8 of matrix lane / 8. Transposed:
+  /// as matrices of 16-bit elements.
+  Fragment loadMatrix4(mlir::Value shared, bool isTransposed = false);
   /// m16n8k64 s4·s4 + s32: 4, 2 and 4 registers (sm_80 to sm_89).
   Fragment mmaS4(const Fragment &a, const Fragment &b, const Fragment &c);
   /// The same product by m8n8k32, of which there are four (sm_75).

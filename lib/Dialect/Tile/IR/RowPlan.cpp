@@ -11,6 +11,7 @@
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
+#include <optional>
 
 using namespace quantopt;
 using namespace quantopt::tile;
@@ -38,22 +39,46 @@ static void placeLevels(RowPlan &plan) {
   plan.vectorLevels = left;
 }
 
+/// Shared memory behind the rows' shares.
+static void placeRest(RowPlan &plan, int64_t factorWords) {
+  int64_t warps = plan.getWarpsPerRow();
+  plan.reductionOffset = llvm::alignTo(4 * plan.rowWords * plan.rowsPerBlock, 128);
+  plan.factorOffset = plan.reductionOffset + (warps > 1 ? 2 * 4 * warps * plan.rowsPerBlock : 0);
+  plan.sharedBytes = plan.factorOffset + 4 * factorWords;
+}
+
 /// Shared memory for `planes` elements of every vector at once.
-static void placeShared(RowPlan &plan, int64_t planes) {
+static void placePlanes(RowPlan &plan, int64_t planes) {
   plan.planes = planes;
   plan.planeWords = plan.vectors * plan.threadsPerRow;
   plan.rowWords = llvm::alignTo(planes * plan.planeWords, warpSize);
   // Rows of one warp lie in different banks.
   if (planes && plan.threadsPerRow < warpSize)
     plan.rowWords += plan.threadsPerRow;
-  int64_t warps = plan.getWarpsPerRow();
-  plan.reductionOffset = llvm::alignTo(4 * plan.rowWords * plan.rowsPerBlock, 128);
-  plan.factorOffset = plan.reductionOffset + (warps > 1 ? 2 * 4 * warps * plan.rowsPerBlock : 0);
-  plan.sharedBytes = plan.factorOffset + (plan.transform.isHartley ? 4 * plan.transform.a : 0);
+  placeRest(plan, plan.transform.isHartley ? plan.transform.a : 0);
+}
+
+/// The plan on tensor cores, where they multiply f16 by 16 rows at a time, tiles of columns are whole vectors whose
+/// rows lie in different banks, and shared memory suffices.
+static std::optional<RowPlan> planTensorCores(RowPlan plan, const Architecture &gpu) {
+  const RowTransform &transform = plan.transform;
+  bool isHadamard = transform.a > 1 && transform.blocks == 1 && !transform.isHartley;
+  if (!isHadamard || transform.b < 64 || gpu.f16.k != 16 || plan.threadsPerRow < warpSize)
+    return std::nullopt;
+  plan.usesTensorCores = true;
+  plan.warpLevels = plan.vectorLevels = 0;
+  plan.denseOrder = plan.columns / (plan.width << plan.laneLevels);
+  // Halves of vectors, the second ones 4 chunks further on: in other banks.
+  constexpr int64_t chunkWords = 4, halves = 2, shift = 4;
+  plan.rowWords = halves * chunkWords * (plan.getDenseChunks() + shift);
+  placeRest(plan, plan.getSignWords());
+  if (plan.sharedBytes > gpu.sharedPerBlock)
+    return std::nullopt;
+  return plan;
 }
 
 llvm::Expected<RowPlan> RowPlan::make(int64_t columns, RowTransform transform, bool withCodes, int64_t threads,
-                                      int64_t rows, int64_t sharedLimit) {
+                                      int64_t rows, const Architecture &gpu) {
   RowPlan plan;
   plan.columns = columns;
   plan.paddedColumns = withCodes ? llvm::alignTo(columns, 64) : columns;
@@ -74,18 +99,20 @@ llvm::Expected<RowPlan> RowPlan::make(int64_t columns, RowTransform transform, b
                                    (long long)(plan.vectors * plan.width), (long long)maxElements);
   if (transform)
     placeLevels(plan);
+  if (std::optional<RowPlan> onTensorCores = planTensorCores(plan, gpu))
+    return *onTensorCores;
   bool isExchanged = plan.warpLevels || transform.a > 1;
   int64_t planes = isExchanged ? plan.width : 0;
-  placeShared(plan, planes);
+  placePlanes(plan, planes);
   // A level between warps shares out at least two elements.
-  while (plan.sharedBytes > sharedLimit && planes > (plan.warpLevels ? 2 : 1)) {
+  while (plan.sharedBytes > gpu.sharedPerBlock && planes > (plan.warpLevels ? 2 : 1)) {
     planes /= 2;
-    placeShared(plan, planes);
+    placePlanes(plan, planes);
   }
-  if (plan.sharedBytes > sharedLimit)
+  if (plan.sharedBytes > gpu.sharedPerBlock)
     return llvm::createStringError("rows of %lld elements need %lld bytes of shared memory, more than the %lld of a "
                                    "block; let a block work on fewer rows at a time",
-                                   (long long)columns, (long long)plan.sharedBytes, (long long)sharedLimit);
+                                   (long long)columns, (long long)plan.sharedBytes, (long long)gpu.sharedPerBlock);
   return plan;
 }
 
@@ -124,7 +151,7 @@ llvm::Expected<RowPlan> tile::getRowPlan(mlir::Operation *op) {
       transform = *made;
     }
     return RowPlan::make(lastSize(rows), transform, withCodes, config.getThreads(), config.getRows(),
-                         getArchitecture(config.getArch()).sharedPerBlock);
+                         getArchitecture(config.getArch()));
   };
   return llvm::TypeSwitch<mlir::Operation *, llvm::Expected<RowPlan>>(op)
       .Case([&](NormQuantOp norm) { return make(norm.getInput(), norm.getHadamard(), true, norm.getConfig()); })

@@ -8,6 +8,7 @@
 #define QUANTOPT_DIALECT_TILE_IR_ROWPLAN_H
 
 #include "mlir/IR/Operation.h"
+#include "quantopt/Dialect/Tile/IR/Architecture.h"
 #include "llvm/Support/Error.h"
 
 namespace quantopt::tile {
@@ -38,23 +39,38 @@ struct RowPlan {
   /// Butterfly levels of b by where the partners lie: in a vector, in lanes of a warp, in warps, in vectors of a
   /// thread.
   int64_t elementLevels = 0, laneLevels = 0, warpLevels = 0, vectorLevels = 0;
-  /// Elements of every vector that are exchanged at once; 0: no exchange.
+  /// The dense factor is multiplied by tensor cores, and with it the levels that neither vectors nor lanes hold: a
+  /// matrix of order `denseOrder` on columns of 8·2^laneLevels neighbours. Then all elements are exchanged at once, as
+  /// chunks of 16 bytes: halves of every vector, first as f16 and the rest that it leaves, then as sums in f32.
+  bool usesTensorCores = false;
+  int64_t denseOrder = 0;
+  /// Elements of every vector that are exchanged at once; 0: no exchange, or on tensor cores.
   int64_t planes = 0;
   int64_t planeWords = 0;
   /// Words between the shares of rows, from the beginning of shared memory.
   int64_t rowWords = 0;
-  /// Offsets of the partial sums of warps and of Hartley's factors behind those shares, and the end, in bytes.
+  /// Offsets of the partial sums of warps and of factors (Hartley's, or signs of fragments) behind those shares, and
+  /// the end, in bytes.
   int64_t reductionOffset = 0, factorOffset = 0, sharedBytes = 0;
 
   int64_t getVectorsOfRow() const { return columns / width; }
   int64_t getWarpsPerRow() const { return threadsPerRow > 32 ? threadsPerRow / 32 : 1; }
   int64_t getThreads() const { return threadsPerRow * rowsPerBlock; }
+  // On tensor cores:
+  /// Vectors side by side in a row of the matrix product: tiles of 8 columns.
+  int64_t getDenseVectors() const { return columns / denseOrder / width; }
+  /// Tiles of 16 along the dense axis, and the chunks that as many rows have.
+  int64_t getDenseTiles() const { return (denseOrder + 15) / 16; }
+  int64_t getDenseChunks() const { return 16 * getDenseTiles() * getDenseVectors(); }
+  /// Words of signs: 8 tiles of the contraction by 16 rows of the matrix take 64.
+  int64_t getSignWords() const { return (getDenseTiles() + 7) / 8 * getDenseTiles() * 64; }
 
   /// The plan of rows of `columns` elements for blocks of `threads` threads that work on `rows` rows at a time. Fails,
   /// saying what to change, where threads per row are not a power of two from 8 to 1024, where a thread would hold more
-  /// than 64 elements, or where `sharedLimit` bytes do not suffice. `withCodes`: the row is written as padded codes.
+  /// than 64 elements, or where the shared memory of a block does not suffice. `withCodes`: the row is written as
+  /// padded codes.
   static llvm::Expected<RowPlan> make(int64_t columns, RowTransform transform, bool withCodes, int64_t threads,
-                                      int64_t rows, int64_t sharedLimit);
+                                      int64_t rows, const Architecture &gpu);
 };
 
 /// The transform of rows of `columns` elements that an attribute stands for: #rot.hadamard<n>, or #rot.kron<k,
