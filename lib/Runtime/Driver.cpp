@@ -7,6 +7,8 @@
 #include "quantopt/Runtime/Driver.h"
 #include "llvm/ADT/Twine.h"
 #include "llvm/Support/DynamicLibrary.h"
+#include "llvm/Support/MathExtras.h"
+#include <deque>
 
 using namespace quantopt::runtime;
 
@@ -40,6 +42,10 @@ struct DriverFunctions {
   int (*funcSetAttribute)(void *function, int attribute, int value);
   int (*launchKernel)(void *function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX, unsigned blockY,
                       unsigned blockZ, unsigned sharedBytes, void *stream, void **arguments, void **extra);
+  /// Null in drivers before CUDA 12.0.
+  int (*tensorMapEncodeTiled)(void *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
+                              const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
+                              int interleave, int swizzle, int promotion, int outside);
   int (*eventCreate)(void **event, unsigned flags);
   int (*eventDestroy)(void *event);
   int (*eventRecord)(void *event, void *stream);
@@ -103,6 +109,8 @@ llvm::Expected<std::unique_ptr<DriverFunctions>> DriverFunctions::find() {
   bind(functions->eventRecord, "cuEventRecord");
   bind(functions->eventSynchronize, "cuEventSynchronize");
   bind(functions->eventElapsedTime, "cuEventElapsedTime");
+  functions->tensorMapEncodeTiled =
+      reinterpret_cast<decltype(functions->tensorMapEncodeTiled)>(library.getAddressOfSymbol("cuTensorMapEncodeTiled"));
   if (!missing.empty())
     return makeError(llvm::Twine(driverLibrary) + " is too old: it lacks " + missing);
   return functions;
@@ -232,6 +240,30 @@ llvm::Expected<LoadedModule> Device::load(llvm::StringRef ptx) {
   return module;
 }
 
+namespace {
+/// CUtensorMap.
+struct alignas(64) EncodedTensorMap {
+  std::array<uint8_t, 128> bytes;
+};
+} // namespace
+
+static llvm::Expected<EncodedTensorMap> encode(const DriverFunctions &functions, const TensorMap &map) {
+  if (!functions.tensorMapEncodeTiled)
+    return makeError(llvm::Twine(driverLibrary) + " is too old: it lacks cuTensorMapEncodeTiled");
+  constexpr int typeUint8 = 0, noInterleave = 0, promotionTo256Bytes = 3, zerosOutside = 0;
+  // CUtensorMapSwizzle: none, 32, 64 and 128 bytes.
+  int swizzle = map.swizzleBytes ? int(llvm::Log2_32(map.swizzleBytes)) - 4 : 0;
+  std::array<uint64_t, 2> sizes = {map.rowBytes, map.rows};
+  std::array<uint32_t, 2> box = {map.boxBytes, map.boxRows}, elementStrides = {1, 1};
+  EncodedTensorMap encoded;
+  int status = functions.tensorMapEncodeTiled(
+      encoded.bytes.data(), typeUint8, sizes.size(), reinterpret_cast<void *>(map.address), sizes.data(), &map.rowBytes,
+      box.data(), elementStrides.data(), noInterleave, swizzle, promotionTo256Bytes, zerosOutside);
+  if (auto error = functions.check(status, "cuTensorMapEncodeTiled"))
+    return std::move(error);
+  return encoded;
+}
+
 llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launch) {
   void *function = nullptr;
   if (auto error = functions->check(functions->moduleGetFunction(&function, module.handle, launch.kernel.c_str()),
@@ -243,8 +275,17 @@ llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launc
             "cuFuncSetAttribute"))
       return error;
   llvm::SmallVector<void *, 12> arguments;
-  for (const KernelLaunch::Argument &argument : launch.arguments)
-    arguments.push_back(const_cast<uint64_t *>(&argument.bits));
+  std::deque<EncodedTensorMap> maps;
+  for (const KernelLaunch::Argument &argument : launch.arguments) {
+    if (!argument.map) {
+      arguments.push_back(const_cast<uint64_t *>(&argument.bits));
+      continue;
+    }
+    auto encoded = encode(*functions, *argument.map);
+    if (!encoded)
+      return makeError(llvm::toString(encoded.takeError()) + ": " + launch.kernel);
+    arguments.push_back(&maps.emplace_back(*encoded));
+  }
   const auto &[gridX, gridY, gridZ] = launch.grid;
   const auto &[blockX, blockY, blockZ] = launch.block;
   int status = functions->launchKernel(function, gridX, gridY, gridZ, blockX, blockY, blockZ, launch.dynamicSharedBytes,

@@ -96,6 +96,12 @@ def gemm_s4(codes, scale, weight, weight_scale):
     return sums, scaled * weight_scale.astype(np.float32)[None, :]
 
 
+def describe_map(argument):
+    """A tensor map as ptx-run takes it; arrays have elements of a byte."""
+    box_bytes, box_rows = argument["tensor_map"]["box"]
+    return f"map:{argument['tensor_map']['swizzle']}[{box_rows},{box_bytes}]"
+
+
 def run_kernel(ptx_run, bundle, name, arrays, rows, counters=None):
     """Runs a kernel of a bundle on the PTX interpreter, the program `ptx_run`, and returns its results by name.
 
@@ -116,7 +122,7 @@ def run_kernel(ptx_run, bundle, name, arrays, rows, counters=None):
                 files[argument["name"]] = file
             else:
                 np.save(file, np.ascontiguousarray(arrays[argument["name"]]))
-                arguments.append(f"in:{file}")
+                arguments.append(f"{describe_map(argument)}:{file}" if "tensor_map" in argument else f"in:{file}")
         command = [ptx_run, bundle.ptx, f"--kernel={name}", f"--block={kernel['block']}", "--quiet"]
         command += ["--grid={},{}".format(*grid_of(kernel, rows)), f"--shared={kernel['dynamic_shared_bytes']}"]
         command += [f"--arg={argument}" for argument in arguments]

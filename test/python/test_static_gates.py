@@ -21,6 +21,22 @@ func.func @main(%x: tensor<?x4096xi4>, %xs: tensor<?x1xf32>, %w: tensor<256x3276
   return %y : tensor<?x4096xf32>
 }
 """
+FLOATS = """
+func.func @main(%x: tensor<?x4096xf16>, %w: tensor<8388608xui8>, %ws: tensor<4096x64xf16>, %v: tensor<4096x4096xf16>)
+    -> (tensor<?x4096xf16>, tensor<?x4096xf32>, tensor<?x4096xf16>, tensor<?x4096xf32>) {{
+  %a = tile.gemm_w4a16 %x, %w, %ws {{config = #tile.gemm<arch = {arch}, {w4a16}>}}
+    : (tensor<?x4096xf16>, tensor<8388608xui8>, tensor<4096x64xf16>) -> tensor<?x4096xf16>
+  %b = tile.gemm_f16 %x, %v {{config = #tile.gemm<arch = {arch}, {f16}>}}
+    : (tensor<?x4096xf16>, tensor<4096x4096xf16>) -> tensor<?x4096xf32>
+  %c = tile.gemm_decode %x, %w scale %ws
+    {{config = #tile.gemm<arch = {arch}, bm = 8, bn = 16, bk = 256, wm = 8, wn = 16, stages = 1, split_k = 8>}}
+    : (tensor<?x4096xf16>, tensor<8388608xui8>, tensor<4096x64xf16>) -> tensor<?x4096xf16>
+  %d = tile.gemm_decode %x, %v
+    {{config = #tile.gemm<arch = {arch}, bm = 8, bn = 16, bk = 128, wm = 8, wn = 16, stages = 1, split_k = 4>}}
+    : (tensor<?x4096xf16>, tensor<4096x4096xf16>) -> tensor<?x4096xf32>
+  return %a, %b, %c, %d : tensor<?x4096xf16>, tensor<?x4096xf32>, tensor<?x4096xf16>, tensor<?x4096xf32>
+}}
+"""
 ARCHITECTURES = ("sm_75", "sm_80", "sm_86", "sm_89", "sm_90a")
 # hidden, intermediate, columns of the cache: Hadamards of 28 * 512, 172 * 64, 36 * 128
 LAYERS = {"8B": (4096, 14336, 1024), "7B": (4096, 11008, 4096), "small": (1536, 4608, 256)}
@@ -39,10 +55,10 @@ def smollm2_kernels(smollm2_bundle):
     return ptxas.inspect(smollm2_bundle.ptx)
 
 
-def emit_bundle(root, source, arch="sm_80"):
+def emit_bundle(root, source, arch="sm_80", options=""):
     """The bundle of a module, beside it."""
     output = source.with_suffix("." + arch)
-    subprocess.run([root / "build/bin/quant-opt", source, f"--emit-bundle=output={output} arch={arch}"], check=True)
+    subprocess.run([root / "build/bin/quant-opt", source, f"--emit-bundle=output={output} arch={arch} {options}"], check=True)
     return Bundle(output)
 
 
@@ -165,3 +181,47 @@ def test_main_loop_of_the_largest_tile(root, tmp_path):
     assert mix["IMMA"] / length >= 0.49
     assert length <= 1.05 * BEST_LOOP
     assert widths(kernel, "LDGSTS") == {128}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+@pytest.mark.parametrize("rows", (1, 64))
+def test_kernels_for_few_rows_assemble_and_spill_nothing(arch, rows, root, tmp_path):
+    """Weights come by 16 bytes a lane, several loads ahead of their use."""
+    write_layer(tmp_path, *LAYERS["8B"])
+    bundle = emit_bundle(root, tmp_path / "layer.mlir", arch, f"max-rows={rows}")
+    kernels = ptxas.inspect(bundle.ptx)
+    print("\n" + ptxas.table(kernels))
+    check_bundle(bundle, kernels)
+    decode = {name: kernel for name, kernel in kernels.items() if name.startswith("gemm_decode")}
+    assert decode
+    for name, kernel in decode.items():
+        assert 128 in widths(kernel, "LDG"), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_products_of_floats_assemble_and_spill_nothing(arch, root, tmp_path):
+    small = "bm = 64, bn = 64, bk = 64, wm = 32, wn = 32, stages = 2"
+    large = {"w4a16": "bm = 128, bn = 128, bk = 64, wm = 64, wn = 32, stages = 4",
+             "f16": "bm = 128, bn = 128, bk = 64, wm = 64, wn = 64, stages = 3"}  # fmt: skip
+    tiles = {"w4a16": small, "f16": small} if arch == "sm_75" else large
+    (tmp_path / "floats.mlir").write_text(FLOATS.format(arch=arch, **tiles))
+    bundle = emit_bundle(root, tmp_path / "floats.mlir", arch)
+    kernels = ptxas.inspect(bundle.ptx)
+    print("\n" + ptxas.table(kernels))
+    check_bundle(bundle, kernels)
+    assert all(ptxas.histogram(kernel.loop or kernel.instructions)["HMMA"] for kernel in kernels.values())
+
+
+def test_main_loop_by_warp_groups(root, tmp_path):
+    """Four products of 64 x 256 x 32 and little beside them; nothing spilled, no product waits for another's registers."""
+    write_layer(tmp_path, *LAYERS["small"])
+    bundle = emit_bundle(root, tmp_path / "layer.mlir", "sm_90a")
+    wide = {name: kernel for name, kernel in ptxas.inspect(bundle.ptx).items() if "_256x128x128_" in name}
+    assert wide
+    for name, kernel in wide.items():
+        check_kernel(name, kernel)
+        mix = ptxas.histogram(kernel.loop)
+        assert kernel.resources.registers == 168, name
+        assert mix["IGMMA"] == 4 and len(kernel.loop) <= 80, f"{name}: {dict(mix)}"

@@ -14,6 +14,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace quantopt::runtime {
@@ -87,6 +88,15 @@ private:
   void *handle = nullptr;
 };
 
+/// Rows of bytes in the device's memory, of which a kernel copies boxes by a tensor map (CUtensorMap). What is outside
+/// of the rows reads as zeros. From CUDA 12.0 on, compute capability 9.0.
+struct TensorMap {
+  uint64_t address = 0; ///< A multiple of 16, as rowBytes is.
+  uint64_t rowBytes = 0, rows = 0;
+  uint32_t boxBytes = 0, boxRows = 0; ///< At most the swizzle's, and 256.
+  unsigned swizzleBytes = 0;          ///< 0: none; 32, 64 or 128.
+};
+
 /// One launch of a kernel: its arguments by value, pointers and 32-bit integers alike.
 struct KernelLaunch {
   std::string kernel;
@@ -94,7 +104,9 @@ struct KernelLaunch {
   unsigned dynamicSharedBytes = 0;
   struct Argument {
     /// The first four bytes are the value of a 32-bit argument.
-    uint64_t bits;
+    uint64_t bits = 0;
+    /// In place of the bits.
+    std::optional<TensorMap> map = std::nullopt;
   };
   llvm::SmallVector<Argument, 12> arguments;
 };

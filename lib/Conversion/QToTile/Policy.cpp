@@ -23,6 +23,10 @@ struct GemmRow {
     return kernel == wanted && (!maxN || n <= maxN) && (archs == "*" || llvm::is_contained(names, arch));
   }
 };
+struct WgmmaRow {
+  int64_t maxN, bm, bn, wm, wn, stages;
+  llvm::StringLiteral reason;
+};
 struct RowsRow {
   int64_t maxColumns, threads;
 };
@@ -31,15 +35,32 @@ struct RowsRow {
 static constexpr GemmRow gemmRows[] = {
 #define GEMM(ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY) {ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY},
 #define ROWS(COLUMNS, THREADS)
+#define WGMMA(N, BM, BN, WM, WN, STAGES, WHY)
+#include "Policy.inc"
+};
+static constexpr WgmmaRow wgmmaRows[] = {
+#define GEMM(ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY)
+#define ROWS(COLUMNS, THREADS)
+#define WGMMA(N, BM, BN, WM, WN, STAGES, WHY) {N, BM, BN, WM, WN, STAGES, WHY},
 #include "Policy.inc"
 };
 static constexpr RowsRow rowsRows[] = {
 #define GEMM(ARCHS, KERNEL, N, BM, BN, BK, WM, WN, STAGES, WHY)
 #define ROWS(COLUMNS, THREADS) {COLUMNS, THREADS},
+#define WGMMA(N, BM, BN, WM, WN, STAGES, WHY)
 #include "Policy.inc"
 };
 
+/// Tiles of 128 columns: rows as wide as the swizzle.
+static Choice<GemmAttr> chooseWgmma(MLIRContext *context, Arch arch, int64_t n) {
+  const WgmmaRow *row = llvm::find_if(wgmmaRows, [&](const WgmmaRow &row) { return !row.maxN || n <= row.maxN; });
+  return {GemmAttr::get(context, arch, row->bm, row->bn, /*bk=*/128, row->wm, row->wn, row->stages, 1, Mma::WgmmaS8),
+          row->reason.str()};
+}
+
 Choice<GemmAttr> quantopt::tile::chooseGemm(MLIRContext *context, Arch arch, StringRef kernel, int64_t n) {
+  if (getArchitecture(arch).hasWgmma && kernel == "gemm_w4a8")
+    return chooseWgmma(context, arch, n);
   StringRef name = stringifyArch(arch);
   const GemmRow *row = llvm::find_if(gemmRows, [&](const GemmRow &row) { return row.fits(name, kernel, n); });
   assert(row != std::end(gemmRows) && "every kernel has a last row for any number of channels");
@@ -47,12 +68,14 @@ Choice<GemmAttr> quantopt::tile::chooseGemm(MLIRContext *context, Arch arch, Str
           row->reason.str()};
 }
 
-/// A warp holds 16 channels, and asks for four blocks of 64 columns at once; the contraction is shared by as many
-/// warps, up to eight, as have a block.
+/// A warp asks for four blocks of 64 columns at once; the contraction is shared by as many warps, up to eight, as have
+/// a block. It holds 16 channels, for enough blocks; 32 where the input is more than 8 rows, which all blocks read:
+/// they would move more bytes of it than of weights.
 Choice<GemmAttr> quantopt::tile::chooseDecode(MLIRContext *context, Arch arch, int64_t k, int64_t rows) {
   int64_t tile = std::max<int64_t>(8, llvm::PowerOf2Ceil(rows));
   int64_t split = std::min<int64_t>(8, llvm::bit_floor(uint64_t(numerics::Layout::getPaddedColumns(k) / 64)));
-  return {GemmAttr::get(context, arch, tile, 16, 256, tile, 16, 1, split, Mma::Derived),
+  int64_t channels = tile == 8 ? 16 : 32;
+  return {GemmAttr::get(context, arch, tile, channels, 256, tile, channels, 1, split, Mma::Derived),
           "up to " + std::to_string(tile) + " rows: weights straight to registers, " + std::to_string(split) +
               " warps share the contraction"};
 }

@@ -36,7 +36,12 @@ llvm::Expected<GpuRun> GpuRun::prepare(runtime::Device &device, const kerneltest
       return buffer.takeError();
     if (llvm::Error error = buffer->write(bytes))
       return error;
-    launch.arguments.push_back({buffer->address()});
+    runtime::KernelLaunch::Argument argument{buffer->address()};
+    tile::KernelOpInterface op = kernel.op();
+    if (std::optional<tile::TensorMapPlan> plan = op.getTensorMap(i))
+      argument.map = {buffer->address(),        uint64_t(plan->rowBytes), uint64_t(rows),
+                      uint32_t(plan->boxBytes), uint32_t(plan->boxRows),  unsigned(plan->swizzleBytes)};
+    launch.arguments.push_back(argument);
     run.operandBuffers.push_back(std::move(*buffer));
   }
   for (unsigned i = 0; i < kernel.numResults(); ++i) {
