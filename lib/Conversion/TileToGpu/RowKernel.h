@@ -40,8 +40,8 @@ public:
   mlir::Value getSharedWord(mlir::Value word);
   /// The threads of a row wait for each other, in one warp or in the block.
   void synchronize();
-  /// Copies a table from where constantTable() has it to shared memory, at the plan's place for factors. A barrier is due
-  /// before it is read.
+  /// Copies a table from where constantTable() has it to shared memory, at the plan's place for factors. A barrier is
+  /// due before it is read.
   void stageFactors(mlir::Value table, int64_t words);
 
   /// This thread's elements of its row of `tensor`, [rows, columns] of `type` (f32, f16 or bf16).
