@@ -23,9 +23,9 @@
 // max_rows is the most that a launch may have, or null. The grid of a launch is x by ceil(rows / rows_per_block)
 // blocks. Rows of 4-bit codes are filled up with zeros to a multiple of 64 codes; row_bytes counts that. Weights are
 // tensors of weights.safetensors and have a "shape" in place of columns; packed codes have a "layout"
-// (numerics::Layout). Launches stand in the order of the graph. An argument with "tensor_map": {"row_bytes": 576, "box":
-// [128, 64], "swizzle": 128} is not a pointer but a CUtensorMap (128 bytes) of rank 2 over it: elements are bytes, box
-// and strides in bytes and rows, zeros fill what is outside.
+// (numerics::Layout). Launches stand in the order of the graph. An argument with "tensor_map": {"row_bytes": 576,
+// "box": [128, 64], "swizzle": 128} is not a pointer but a CUtensorMap (128 bytes) of rank 2 over it: elements are
+// bytes, box and strides in bytes and rows, zeros fill what is outside.
 //
 //===----------------------------------------------------------------------------===//
 #ifndef QUANTOPT_LIB_TARGET_PTX_PLAN_H
