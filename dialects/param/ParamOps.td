@@ -108,4 +108,17 @@ def Param_TransposeOp : Param_WeightOp<"transpose"> {
   let hasFolder = 1;
   let hasVerifier = 1;
 }
+def Param_CastOp : Param_WeightOp<"cast"> {
+  let summary = "The same numbers in another floating-point type";
+  let description = [{
+    For kernels that read a weight in f16. It rounds where the expression ends, like every other (C6).
+
+    Example: `%1 = param.cast %0 : tensor<16x8xf32> to tensor<16x8xf16>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
 #endif

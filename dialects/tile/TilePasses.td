@@ -21,6 +21,7 @@ def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
     | `llm.residual_add`, `llm.rms_norm`, `rot.convert`, `q.quantize_dynamic` | `tile.norm_quant` |
     | `llm.swiglu`, `rot.convert`, `q.quantize_dynamic` | `tile.swiglu_quant` |
     | `llm.embedding` | `tile.embedding` |
+    | `llm.rms_norm` and the `llm.linear` that alone reads it (the head) | `tile.norm`, `tile.gemm_f16`, both in f16 |
     | `llm.linear` of f16 or bf16; over `q.dequantize` of 4-bit codes | `tile.gemm_f16`; `tile.gemm_w4a16` |
 
     Example:

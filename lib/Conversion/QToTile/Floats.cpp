@@ -21,12 +21,33 @@ LogicalResult Selection::select(llm::LinearOp linear) {
   Value input = linear.getInput(), weight = linear.getWeight();
   auto dequantize = weight.getDefiningOp<q::DequantizeOp>();
   if (!hasStoredWeights(dequantize ? dequantize.getCodes() : weight, linear.getBias()))
-    return keep(linear, "has a weight that the model computes, or a bias that is not f32"), success();
+    return keep(linear, "has a weight or a bias that the model computes"), success();
   if (lastSize(input) % 8)
     return keep(linear, "has rows that do not begin at multiples of 16 bytes"), success();
   if (isHalf(input))
     return dequantize ? replaceWeightOnly(linear, dequantize) : replaceFloats(linear, input, weight);
-  return keep(linear, "computes in f32; kernels take f16 or bf16"), success();
+  auto norm = input.hasOneUse() ? input.getDefiningOp<llm::RmsNormOp>() : llm::RmsNormOp();
+  if (dequantize || !norm || norm.getScale())
+    return keep(linear, "computes in f32; kernels take f16 or bf16"), success();
+  return replaceHead(linear, norm);
+}
+
+/// The head of a model in f32: tensor cores read its input and its weight in f16, and add up in f32.
+LogicalResult Selection::replaceHead(llm::LinearOp linear, llm::RmsNormOp norm) {
+  FailureOr<RowsAttr> config = chooseRowsConfig(norm, norm.getInput());
+  if (failed(config))
+    return failure();
+  OpBuilder builder(norm);
+  auto half = cast<RankedTensorType>(norm.getType()).clone(builder.getF16Type());
+  auto kernel = NormOp::create(builder, norm.getLoc(), half, /*sum=*/Type(), norm.getInput(), /*residual=*/Value(),
+                               norm.getEpsAttr(), *config, /*kernel=*/SymbolRefAttr());
+  if (failed(finish(norm, kernel)))
+    return failure();
+  builder.setInsertionPoint(linear);
+  if (failed(replaceFloats(linear, kernel.getResult(), castWeight(builder, linear.getWeight(), builder.getF16Type()))))
+    return failure();
+  norm.erase();
+  return success();
 }
 
 LogicalResult Selection::replaceFloats(llm::LinearOp linear, Value input, Value weight) {
@@ -37,12 +58,13 @@ LogicalResult Selection::replaceFloats(llm::LinearOp linear, Value input, Value 
     return failure();
   LinearPlace place = findPlace(linear);
   OpBuilder builder(place.last);
-  Operation *gemm =
-      isDecode() ? GemmDecodeOp::create(builder, linear.getLoc(), linear.getType(), input, Value(), weight, Value(),
-                                        Value(), linear.getBias(), place.residual, *config, SymbolRefAttr())
-                       .getOperation()
-                 : GemmF16Op::create(builder, linear.getLoc(), linear.getType(), input, weight, linear.getBias(),
-                                     place.residual, *config, SymbolRefAttr());
+  Value bias = castWeight(builder, linear.getBias(), builder.getF32Type());
+  Operation *gemm = isDecode()
+                        ? GemmDecodeOp::create(builder, linear.getLoc(), linear.getType(), input, Value(), weight,
+                                               Value(), Value(), bias, place.residual, *config, SymbolRefAttr())
+                              .getOperation()
+                        : GemmF16Op::create(builder, linear.getLoc(), linear.getType(), input, weight, bias,
+                                            place.residual, *config, SymbolRefAttr());
   return replaceLinear(linear, place, gemm);
 }
 
@@ -59,15 +81,16 @@ LogicalResult Selection::replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp
     return keep(linear, "has groups that are not equal or do not meet tiles of the contraction evenly"), success();
   LinearPlace place = findPlace(linear);
   OpBuilder builder(place.last);
+  Value bias = castWeight(builder, linear.getBias(), builder.getF32Type());
   q::PackOp packed = packWeight(builder, linear.getLoc(), codes, weight.getScale(), weight.getGroupSize(),
                                 numerics::Layout::Order::F16x4);
-  Operation *gemm = isDecode() ? GemmDecodeOp::create(builder, linear.getLoc(), linear.getType(), input, Value(),
-                                                      packed.getPacked(), packed.getPackedScale(), Value(),
-                                                      linear.getBias(), place.residual, *config, SymbolRefAttr())
-                                     .getOperation()
-                               : GemmW4A16Op::create(builder, linear.getLoc(), linear.getType(), input,
-                                                     packed.getPacked(), packed.getPackedScale(), linear.getBias(),
-                                                     place.residual, *config, SymbolRefAttr());
+  Operation *gemm =
+      isDecode()
+          ? GemmDecodeOp::create(builder, linear.getLoc(), linear.getType(), input, Value(), packed.getPacked(),
+                                 packed.getPackedScale(), Value(), bias, place.residual, *config, SymbolRefAttr())
+                .getOperation()
+          : GemmW4A16Op::create(builder, linear.getLoc(), linear.getType(), input, packed.getPacked(),
+                                packed.getPackedScale(), bias, place.residual, *config, SymbolRefAttr());
   if (failed(replaceLinear(linear, place, gemm)))
     return failure();
   if (weight.use_empty())

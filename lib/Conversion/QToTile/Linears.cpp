@@ -47,7 +47,14 @@ Value Selection::widenCodes(Value codes) {
 }
 
 bool quantopt::tile::hasStoredWeights(Value weight, Value bias) {
-  return param::isWeightExpression(weight) && (!bias || typeOf(bias).getElementType().isF32());
+  return param::isWeightExpression(weight) &&
+         (!bias || typeOf(bias).getElementType().isF32() || param::isWeightExpression(bias));
+}
+
+Value quantopt::tile::castWeight(OpBuilder &builder, Value weight, Type element) {
+  if (!weight || typeOf(weight).getElementType() == element)
+    return weight;
+  return param::CastOp::create(builder, weight.getLoc(), typeOf(weight).clone(element), weight);
 }
 
 q::PackOp quantopt::tile::packWeight(OpBuilder &builder, Location location, Value codes, Value scale, int64_t groupSize,
@@ -87,7 +94,7 @@ LogicalResult Selection::select(q::LinearOp linear) {
   if (linear.getInputGroupSize() || linear.getWeightGroupSize())
     return keep(linear, "has scales per group; kernels take one per token and one per channel"), success();
   if (!hasStoredWeights(linear.getWeight(), linear.getBias()))
-    return keep(linear, "has a weight that the model computes, or a bias that is not f32"), success();
+    return keep(linear, "has a weight or a bias that the model computes"), success();
   int64_t inputBits = typeOf(linear.getInput()).getElementTypeBitWidth();
   int64_t weightBits = typeOf(linear.getWeight()).getElementTypeBitWidth();
   bool isS4 = inputBits == 4 && weightBits == 4 && getArchitecture(options.arch).s4;
@@ -105,12 +112,13 @@ LogicalResult Selection::select(q::LinearOp linear) {
 
   LinearPlace place = findPlace(linear);
   OpBuilder builder(place.last);
+  Value bias = castWeight(builder, linear.getBias(), builder.getF32Type());
   q::PackOp packed =
       packWeight(builder, linear.getLoc(), linear.getWeight(), linear.getWeightScale(), /*groupSize=*/0, layout);
   auto create = [&](auto tag) -> Operation * {
     return decltype(tag)::create(builder, linear.getLoc(), linear.getType(), input, linear.getInputScale(),
-                                 packed.getPacked(), packed.getPackedScale(), /*group_scales=*/Value(),
-                                 linear.getBias(), place.residual, *config,
+                                 packed.getPacked(), packed.getPackedScale(), /*group_scales=*/Value(), bias,
+                                 place.residual, *config,
                                  /*kernel=*/SymbolRefAttr());
   };
   Operation *gemm = isDecode()        ? create(GemmDecodeOp())

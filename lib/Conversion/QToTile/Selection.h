@@ -30,6 +30,8 @@ private:
   template <typename OpTy> mlir::LogicalResult selectEach(mlir::func::FuncOp function);
   mlir::LogicalResult select(q::LinearOp linear);
   mlir::LogicalResult select(llm::LinearOp linear);
+  /// A linear of floats whose input a norm makes for it alone: both in f16.
+  mlir::LogicalResult replaceHead(llm::LinearOp linear, llm::RmsNormOp norm);
   mlir::LogicalResult replaceFloats(llm::LinearOp linear, mlir::Value input, mlir::Value weight);
   mlir::LogicalResult replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp weight);
   mlir::LogicalResult select(llm::EmbeddingOp embedding);
@@ -63,8 +65,10 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> widened;
 };
 
-/// Whether a linear's weight is a parameter and its bias, if any, f32, as kernels read them.
+/// Whether a linear's weight is a parameter, and its bias, if any, one as well or in f32, as kernels read it.
 bool hasStoredWeights(mlir::Value weight, mlir::Value bias);
+/// A weight expression in that type; null for null.
+mlir::Value castWeight(mlir::OpBuilder &builder, mlir::Value weight, mlir::Type element);
 /// Codes and scales of a weight in the order that `layout` says.
 q::PackOp packWeight(mlir::OpBuilder &builder, mlir::Location location, mlir::Value codes, mlir::Value scale,
                      int64_t groupSize, numerics::Layout layout);

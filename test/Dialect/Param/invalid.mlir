@@ -67,6 +67,21 @@ func.func @scale(%0: !rotated, %1: tensor<8xf32>) {
 
 // -----
 
+// C11: a cast.
+func.func @cast_shape(%0: tensor<4x8xf32>) {
+  // expected-error@+1 {{may change one floating-point type to another only, got 'tensor<4x8xf32>' and 'tensor<8x4xf16>'}}
+  %1 = param.cast %0 : tensor<4x8xf32> to tensor<8x4xf16>
+  return
+}
+
+// -----
+func.func @cast_to_codes(%0: tensor<4x8xf32>) {
+  // expected-error@+1 {{may change one floating-point type to another only, got 'tensor<4x8xf32>' and 'tensor<4x8xi8>'}}
+  %1 = param.cast %0 : tensor<4x8xf32> to tensor<4x8xi8>
+  return
+}
+
+// -----
 // C5: a transpose.
 func.func @transpose(%0: tensor<4x8xf32>) {
   // expected-error@+1 {{expected a matrix and its transpose, got 'tensor<4x8xf32>' and 'tensor<4x8xf32>'}}

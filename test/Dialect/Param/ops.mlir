@@ -41,3 +41,14 @@ func.func @transposed_basis(%0: tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]
   %1 = param.transpose %0 : tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<8x4xf32, #rot.basis<[#rot.hadamard<8>, _]>>
   return %1 : tensor<8x4xf32, #rot.basis<[#rot.hadamard<8>, _]>>
 }
+
+// CHECK-LABEL: @cast
+// FOLD-LABEL:  @cast
+// FOLD-NEXT:   param.cast
+// FOLD-NEXT:   return
+func.func @cast(%0: tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>) -> tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>> {
+  // CHECK: param.cast %arg0 : tensor<4x8xf32, {{.*}}> to tensor<4x8xf16, {{.*}}>
+  %1 = param.cast %0 : tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>>
+  %2 = param.cast %1 : tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>>
+  return %2 : tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>>
+}

@@ -104,3 +104,9 @@ param.derived @odd.w4_by_hand {
     : tensor<3001x15xf32> -> tensor<3001x15xi4>, tensor<3001x1xf32>
   param.yield %1, %2 : tensor<3001x15xi4>, tensor<3001x1xf32>
 }
+// Rounded once, at the end.
+param.derived @gamma.f16 {
+  %0 = param.load @gamma : tensor<16xf32>
+  %1 = param.cast %0 : tensor<16xf32> to tensor<16xf16>
+  param.yield %1 : tensor<16xf16>
+}

@@ -32,6 +32,25 @@ func.func @weight_only(%x: tensor<?x128xf16>) -> tensor<?x96xf16> {
   return %y : tensor<?x96xf16>
 }
 
+// The head of a model in f32 is computed in f16, for its weight and its bias are parameters.
+// CHECK-LABEL: @head
+// CHECK: %[[N:.*]] = tile.norm %arg0 {config = {{.*}}, epsilon = 1.000000e-05 : f64, llm.role = "final_norm"} : (tensor<?x128xf32, #{{.*}}>) -> tensor<?x128xf16, #{{.*}}>
+// CHECK: %[[W:.*]] = param.cast %{{.*}} : tensor<96x128xf32, #{{.*}}> to tensor<96x128xf16, #{{.*}}>
+// CHECK: %[[B:.*]] = param.cast %{{.*}} : tensor<96xf16> to tensor<96xf32>
+// CHECK: tile.gemm_f16 %[[N]], %[[W]] bias %[[B]] {{{.*}}} : ({{.*}}) -> tensor<?x96xf32>
+// CHECK-NEXT: return
+#H = #rot.basis<[_, #rot.hadamard<128>]>
+param.global @head_weight : tensor<96x128xf32> from @f [offset = 0, length = 49152]
+param.global @head_bias : tensor<96xf16> from @f [offset = 0, length = 192]
+func.func @head(%x: tensor<?x128xf32, #H>) -> tensor<?x96xf32> {
+  %n = llm.rms_norm %x {eps = 1.0e-5 : f64, llm.role = "final_norm"} : tensor<?x128xf32, #H> -> tensor<?x128xf32, #H>
+  %w = param.load @head_weight : tensor<96x128xf32>
+  %r = rot.convert %w : tensor<96x128xf32> to tensor<96x128xf32, #H>
+  %b = param.load @head_bias : tensor<96xf16>
+  %y = llm.linear %n, %r bias %b : (tensor<?x128xf32, #H>, tensor<96x128xf32, #H>, tensor<96xf16>) -> tensor<?x96xf32>
+  return %y : tensor<?x96xf32>
+}
+
 // CHECK-LABEL: @kept
 // CHECK: llm.linear %arg0
 // REMARK: stays without a kernel: it computes in f32; kernels take f16 or bf16

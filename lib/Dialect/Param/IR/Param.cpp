@@ -169,6 +169,33 @@ llvm::Expected<SmallVector<Tensor>> ScaleOp::evaluate(ArrayRef<Tensor> operands,
 // param.transpose
 //===----------------------------------------------------------------------------===//
 
+LogicalResult CastOp::verify() {
+  auto weight = getWeight().getType(), result = getResult().getType();
+  if (!isa<FloatType>(weight.getElementType()) || !isa<FloatType>(result.getElementType()) ||
+      weight.clone(result.getElementType()) != result) // C11
+    return emitOpError() << "may change one floating-point type to another only, got " << weight << " and " << result;
+  return success();
+}
+
+SmallVector<rot::BasisTie> CastOp::getBasisTies() { return rot::tieAllDims(getWeight(), getResult()); }
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  return getWeight().getType() == getType() ? OpFoldResult(getWeight()) : OpFoldResult();
+}
+
+std::string CastOp::getRole() {
+  std::string role;
+  llvm::raw_string_ostream(role) << getType().getElementType();
+  return role;
+}
+
+SmallVector<TensorSlice> CastOp::getOperandSlices(TensorSlice &result) { return {result}; }
+
+llvm::Expected<SmallVector<Tensor>> CastOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &,
+                                                     rot::ParameterReader) {
+  return SmallVector<Tensor>{operands[0]};
+}
+
 LogicalResult TransposeOp::verify() {
   auto weight = getWeight().getType(), result = getResult().getType();
   if (weight.getRank() != 2 || result.getRank() != 2 || weight.getElementType() != result.getElementType() ||

@@ -68,6 +68,7 @@ def check():
     expected = {
         "down.rotated": (blocks.T @ down.astype(np.float64) @ hadamard(16)).astype(np.float32),
         "half.transposed": half.T,
+        "gamma.f16": gamma.astype(np.float16),
     }
     expected["smoothed"] = embed * gamma
     expected["turned"] = ((embed * gamma).astype(np.float64) @ matrix.astype(np.float64)).astype(np.float32)
