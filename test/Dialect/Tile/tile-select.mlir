@@ -47,11 +47,11 @@ func.func @w4a4(%x: tensor<?x?x576xf32, #rot.basis<[_, _, #H]>>, %b: tensor<1536
 // 8-bit activations read by two linears; ragged channels.
 // CHECK-LABEL: @w4a8
 // CHECK: q.pack {{.*}} layout = "m16n8k32.s8x4"} : {{.*}} -> (tensor<13x4608xui8>, tensor<13x16xf32>)
-// S4: tile.gemm_w4a8 {{.*}} bm = 64, bn = 64, bk =
+// S4: tile.gemm_w4a8 %{{.*}} {config = #tile.gemm<arch = sm_80
 // S8: tile.gemm_w4a8 {{.*}} bm = 64, bn = 128, bk = 128, wm = 64, wn = 64, stages = 6, mma = wgmma_s8>
 // CHECK: q.pack {{.*}} layout = "m16n8k32.s8"} : {{.*}} -> (tensor<13x9216xui8>, tensor<13x16xf32>)
-// CHECK: tile.gemm_w8a8 {{.*}} bm = 64, bn = 64, bk = 64
-// REMARK80: remark: gemm_w8a8_n200_k576_f32_64x64x64_32x32_s4: few channels: small tiles, for enough blocks;
+// CHECK: tile.gemm_w8a8 %{{.*}} {config = #tile.gemm<
+// REMARK90: remark: gemm_w8a8_n200_k576_f32_64x64x64_32x32_s4: few channels: small tiles, for enough blocks;
 func.func @w4a8(%x: tensor<?x576xf32>) -> (tensor<?x200xf32>, tensor<?x200xf32>) {
   %xq, %xs = q.quantize_dynamic %x {bits = 8 : i64, clip = 1.0 : f64, group_size = 0 : i64}
     : tensor<?x576xf32> -> (tensor<?x576xi8>, tensor<?x1xf32>)
