@@ -24,6 +24,17 @@ def Tile_Mma : I32EnumAttr<"Mma", "instruction that multiplies matrices", [
   let genSpecializedAttr = 0;
 }
 
+def Tile_Scheme : I32EnumAttr<"Scheme", "how codes stand for numbers", [
+    I32EnumAttrCase<"asym", 0>, I32EnumAttrCase<"sym", 1>]> {
+  let cppNamespace = "::quantopt::tile";
+  let genSpecializedAttr = 0;
+}
+def Tile_ScaleType : I32EnumAttr<"ScaleType", "type of scales in a cache", [
+    I32EnumAttrCase<"f16", 0>, I32EnumAttrCase<"f32", 1>]> {
+  let cppNamespace = "::quantopt::tile";
+  let genSpecializedAttr = 0;
+}
+
 class Tile_Attr<string name, string mnemo> : AttrDef<Tile_Dialect, name> {
   let mnemonic = mnemo;
   let genVerifyDecl = 1;
@@ -66,5 +77,35 @@ def Tile_RowsAttr : Tile_Attr<"Rows", "rows"> {
   let parameters = (ins EnumParameter<Tile_Arch>:$arch, "int64_t":$threads,
                         DefaultValuedParameter<"int64_t", "1">:$rows);
   let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tile_AttentionAttr : Tile_Attr<"Attention", "attention"> {
+  let summary = "Tiles of an attention kernel";
+  let description = [{
+    In prefill each of `warps` warps works on 16 tokens of one query head. In decode they share the cached tokens of one
+    part of the context, of which there are `splits`, for all query heads of one head of the cache.
+
+    Example: `#tile.attention<arch = sm_80, warps = 4, splits = 8>`
+  }];
+  let parameters = (ins EnumParameter<Tile_Arch>:$arch, "int64_t":$warps, DefaultValuedParameter<"int64_t", "1">:$splits);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tile_CacheAttr : Tile_Attr<"Cache", "cache"> {
+  let summary = "How keys and values lie in a cache: a numerics::KvLayout";
+  let description = [{
+    `group` elements of a head share a scale; a page holds `page` tokens; `clip` is the share of the range that codes
+    cover. With 16 bits elements are f16, and group, clip, scheme and scale say nothing.
+
+    Example: `#tile.cache<bits = 4, head_dim = 64, group = 64, page = 64, clip = 0.95 : f64>`
+  }];
+  let parameters = (ins "int64_t":$bits, "int64_t":$head_dim, "int64_t":$group, "int64_t":$page,
+                        "::mlir::FloatAttr":$clip,
+                        DefaultValuedParameter<"::quantopt::tile::Scheme", "::quantopt::tile::Scheme::asym">:$scheme,
+                        DefaultValuedParameter<"::quantopt::tile::ScaleType", "::quantopt::tile::ScaleType::f16">:$scale);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let extraClassDeclaration = [{
+    ::quantopt::numerics::KvLayout getLayout() const;
+  }];
 }
 #endif

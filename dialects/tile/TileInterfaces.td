@@ -26,6 +26,9 @@ def Tile_KernelOpInterface : OpInterface<"KernelOpInterface"> {
     InterfaceMethod<"How the kernel reads operand `number` by tensor map; none for operands that it takes as a pointer.",
       "std::optional<::quantopt::tile::TensorMapPlan>", "getTensorMap", (ins "unsigned":$number), "",
       [{ return std::nullopt; }]>,
+    InterfaceMethod<"The operand whose memory result `number` takes over; none for results of their own. Such results are "
+                    "no parameters of the kernel.",
+      "std::optional<unsigned>", "getAliasedOperand", (ins "unsigned":$number), "", [{ return std::nullopt; }]>,
     InterfaceMethod<"Architecture that the kernel is built for.",
       "::quantopt::tile::Arch", "getArch", (ins), "", [{ return $_op.getConfig().getArch(); }]>,
   ];

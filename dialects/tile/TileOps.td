@@ -249,4 +249,135 @@ def Tile_TopKOp : Tile_Op<"top_k"> {
   let results = (outs AnyRankedTensor:$values, AnyRankedTensor:$indices);
   let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
 }
+
+//===----------------------------------------------------------------------------===//
+// Attention over a cache. Rows are the tokens of B sequences, S each: row r belongs to sequence r / S. What differs from
+// launch to launch stands in `sequences`, [B, 4] i32: {past, start, S, 0}. Token s of a sequence lies in the cache at
+// index past + s; indices below `start` are padding that nobody attends to; its position is max(0, past + s - start). A
+// cache is [pages, kv heads, block bytes] ui8 (numerics::KvLayout). Index t lies in page pages[b][t / page], or in page b
+// where there is no table: then a page holds a whole context.
+//===----------------------------------------------------------------------------===//
+
+def Tile_RopeAppendOp : Tile_Op<"rope_append", [
+    DeclareOpInterfaceMethods<Tile_KernelOpInterface, ["getAliasedOperand", "getArch"]>]> {
+  let summary = "RoPE and Hadamard transform of queries and keys; keys and values quantized into the cache";
+  let description = [{
+    q and k [rows, heads·d] become, per head, rope(x)·hadamard; rope takes the first r elements of a head as halves x₁, x₂:
+    [x₁·cos - x₂·sin, x₂·cos + x₁·sin], with rows `position` of cos and sin [positions, r/2] f32. Queries are rounded to
+    f16. Keys and values are quantized per token, head and group, and written to the caches, whose memory the second and
+    third result take over.
+
+    Example:
+    ```mlir
+    %q1, %k1, %v1 = tile.rope_append %q, %k, %v, %cos, %sin, %sequences, %keys, %values
+      {hadamard = #rot.hadamard<64>, cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 1024, clip = 0.95 : f64>,
+       config = #tile.rows<arch = sm_80, threads = 128>}
+      : (tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32>, tensor<1024x32xf32>, tensor<1024x32xf32>,
+         tensor<?x4xi32>, tensor<?x3x36864xui8>, tensor<?x3x36864xui8>)
+      -> (tensor<?x576xf16>, tensor<?x3x36864xui8>, tensor<?x3x36864xui8>)
+    ```
+  }];
+  let arguments = !con((ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value, AnyRankedTensor:$cos,
+                            AnyRankedTensor:$sin, AnyRankedTensor:$sequences, Optional<AnyRankedTensor>:$pages,
+                            AnyRankedTensor:$key_cache, AnyRankedTensor:$value_cache, OptionalAttr<AnyAttr>:$hadamard,
+                            Tile_CacheAttr:$cache, OptionalAttr<Tile_RowsAttr>:$config), kernelAttrs);
+  let results = (outs AnyRankedTensor:$result, AnyRankedTensor:$new_key_cache, AnyRankedTensor:$new_value_cache);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `,` $cos `,` $sin `,` $sequences (`pages` $pages^)? `,` $key_cache `,` $value_cache
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+class Tile_Attention<string mnemonic> : Tile_Op<mnemonic, [
+    DeclareOpInterfaceMethods<Tile_KernelOpInterface, ["getArch"]>]> {
+  let arguments = !con((ins AnyRankedTensor:$query, AnyRankedTensor:$sequences, Optional<AnyRankedTensor>:$pages,
+                            AnyRankedTensor:$key_cache, AnyRankedTensor:$value_cache, F64Attr:$scale,
+                            DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+                            Tile_CacheAttr:$cache, OptionalAttr<Tile_AttentionAttr>:$config), kernelAttrs);
+  let assemblyFormat = [{
+    $query `,` $sequences (`pages` $pages^)? `,` $key_cache `,` $value_cache attr-dict `:`
+    functional-type(operands, results)
+  }];
+}
+def Tile_AttentionOp : Tile_Attention<"attention"> {
+  let summary = "softmax(scale · q kᵀ) v of rows over the cache that holds them";
+  let description = [{
+    Query head h reads head h / (heads / kv heads) of the cache. A token attends to the indices from `start` to its own;
+    with a window w > 0 to the last w of them. A softcap c > 0 turns scores s into c·tanh(s/c). A token without an index
+    to attend to (padding) gives 0. Queries [rows, heads·d] f16; the result is f32, f16 or bf16.
+
+    Example:
+    ```mlir
+    %o = tile.attention %q, %sequences, %keys, %values
+      {scale = 0.125 : f64, cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 1024, clip = 0.95 : f64>,
+       config = #tile.attention<arch = sm_80, warps = 4>}
+      : (tensor<?x576xf16>, tensor<?x4xi32>, tensor<?x3x36864xui8>, tensor<?x3x36864xui8>) -> tensor<?x576xf32>
+    ```
+  }];
+  let results = (outs AnyRankedTensor:$result);
+}
+def Tile_AttentionDecodeOp : Tile_Attention<"attention_decode"> {
+  let summary = "Parts of the attention of one row per sequence, for tile.attention_combine";
+  let description = [{
+    As `attention`, for S = 1, with the indices 0 to `past` in `splits` parts of equal numbers of steps. Per head and part
+    the result [rows, heads·splits·(d + 2)] f32 holds {m, l, o[d]}: the greatest allowed score times log2(e), the sum l =
+    Σ 2^(score·log2(e) - m), and o = Σ 2^(score·log2(e) - m)·v. A part without an allowed index holds {-inf, 0, 0}.
+
+    Example:
+    ```mlir
+    %p = tile.attention_decode %q, %sequences, %keys, %values
+      {scale = 0.125 : f64, cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 1024, clip = 0.95 : f64>,
+       config = #tile.attention<arch = sm_80, warps = 4, splits = 2>}
+      : (tensor<?x576xf16>, tensor<?x4xi32>, tensor<?x3x36864xui8>, tensor<?x3x36864xui8>) -> tensor<?x1188xf32>
+    ```
+  }];
+  let results = (outs AnyRankedTensor:$result);
+}
+def Tile_AttentionCombineOp : Tile_Op<"attention_combine"> {
+  let summary = "The parts of attention_decode as one";
+  let description = [{
+    Per head, with M = max m: Σ 2^(m - M)·o / Σ 2^(m - M)·l; 0 where no part has an allowed index.
+
+    Example:
+    ```mlir
+    %o = tile.attention_combine %p {splits = 2 : i64, config = #tile.rows<arch = sm_80, threads = 128>}
+      : (tensor<?x1188xf32>) -> tensor<?x576xf32>
+    ```
+  }];
+  let arguments = !con((ins AnyRankedTensor:$input, I64Attr:$splits, Tile_RowsAttr:$config), kernelAttrs);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+def Tile_QuantOp : Tile_Op<"quant"> {
+  let summary = "Hadamard transform and quantization of rows";
+  let description = [{
+    As `norm_quant` without residual and norm.
+
+    Example:
+    ```mlir
+    %codes, %scale = tile.quant %x {clip = 0.9 : f64, bits = 4 : i64, config = #tile.rows<arch = sm_80, threads = 128>}
+      : (tensor<?x576xf32>) -> (tensor<?x576xi4>, tensor<?x1xf32>)
+    ```
+  }];
+  let arguments = !con((ins AnyRankedTensor:$input, F64Attr:$clip, I64Attr:$bits, OptionalAttr<AnyAttr>:$hadamard,
+                            Tile_RowsAttr:$config), kernelAttrs);
+  let results = (outs AnyRankedTensor:$codes, AnyRankedTensor:$scale);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
+def Tile_SwigluOp : Tile_Op<"swiglu"> {
+  let summary = "silu(gate) · up of rows, and a Hadamard transform, to f16, bf16 or f32";
+  let description = [{
+    As `swiglu_quant` up to the quantizer.
+
+    Example:
+    ```mlir
+    %h = tile.swiglu %gate, %up {config = #tile.rows<arch = sm_80, threads = 256>}
+      : (tensor<?x1536xf32>, tensor<?x1536xf32>) -> tensor<?x1536xf16>
+    ```
+  }];
+  let arguments = !con((ins AnyRankedTensor:$gate, AnyRankedTensor:$up, OptionalAttr<AnyAttr>:$hadamard,
+                            Tile_RowsAttr:$config), kernelAttrs);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
 #endif

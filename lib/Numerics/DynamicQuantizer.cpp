@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Numerics/DynamicQuantizer.h"
 #include "Lanes.h"
+#include "quantopt/Support/Half.h"
 #include <algorithm>
 #include <limits>
 #include <type_traits>
@@ -57,13 +58,21 @@ template <typename T> static void findRange(const T *x, int64_t length, T &low, 
   high = bitsAs<T>(ordered(greatest));
 }
 
+/// The scale as it is stored.
+template <typename T> static T storedScale(const DynamicQuantizerOptions &options, T scale) {
+  if (!options.hasHalfScales || scale != scale)
+    return scale;
+  uint16_t half = quantopt::doubleToHalf(std::clamp(double(scale), 0x1p-24, 65504.0));
+  return T(quantopt::halfToFloat(half));
+}
+
 template <typename T>
 void quantopt::numerics::quantizeSymmetric(const DynamicQuantizerOptions &options, const T *x, int64_t rows,
                                            int64_t cols, int8_t *codes, T *scales) {
   T greatest = T((1 << (options.bits - 1)) - 1), least = -greatest - 1;
   forEachGroup(options, rows, cols, [&](int64_t start, int64_t length, int64_t group) {
     T absmax = greatestMagnitude(x + start, length);
-    T scale = std::max((T(options.clip) * absmax) / greatest, T(1e-8f));
+    T scale = storedScale(options, std::max((T(options.clip) * absmax) / greatest, T(1e-8f)));
     scales[group] = scale;
     for (int64_t i = start; i < start + length; ++i)
       codes[i] = int8_t(roundToEven(clampTo(x[i] / scale, least, greatest)));
@@ -88,7 +97,7 @@ void quantopt::numerics::quantizeAsymmetric(const DynamicQuantizerOptions &optio
     findRange(x + start, length, low, high);
     high = T(options.clip) * high;
     low = T(options.clip) * low;
-    T scale = std::max((high - low) / greatest, T(1e-8f));
+    T scale = storedScale(options, std::max((high - low) / greatest, T(1e-8f)));
     T zero = roundToEven(clampTo(-low / scale, T(0), greatest));
     scales[group] = scale;
     zeros[group] = uint8_t(zero);

@@ -19,13 +19,16 @@ struct DynamicQuantizerOptions {
   float clip = 0.9f;
   /// Elements that share a scale; 0: the whole row. The last group of a row may be shorter.
   int64_t groupSize = 0;
+  /// Scales are f16 values, at least 2^-24; codes and zeros are made with them as rounded.
+  bool hasHalfScales = false;
 
   int64_t groupsPerRow(int64_t cols) const { return groupCount(cols, groupSize); }
 };
 
 // T is float or double, and every operation is rounded to T in the order written. rne rounds to the nearest integer,
 // ties to even. x is [rows, cols] row-major; codes have its shape; scales and zeros are [rows, groupsPerRow(cols)]. A
-// NaN makes the scale of its group NaN.
+// NaN makes the scale of its group NaN. With hasHalfScales s is rounded to f16 once more, not below 2^-24 nor above
+// 65504.
 
 /// s = max((clip·absmax)/(2^(bits-1) - 1), 1e-8); code = clamp(rne(x/s), -2^(bits-1), 2^(bits-1) - 1).
 template <typename T>

@@ -134,7 +134,7 @@ static Launch getRowsLaunch(RowsAttr config) {
 }
 
 /// Every operand is read once, every result written once.
-static Cost getRowsCost(Operation *op, int64_t rows) {
+Cost quantopt::tile::getRowsCost(Operation *op, int64_t rows) {
   Cost cost;
   for (Value operand : op->getOperands())
     cost.bytesRead += getOperandBytes(operand, rows);
@@ -149,7 +149,7 @@ static Launch getWholeRowsLaunch(Operation *op) {
   return {plan.getThreads(), plan.sharedBytes, 1, plan.rowsPerBlock};
 }
 
-static std::string nameRows(Operation *op, Value row, RowsAttr config) {
+std::string quantopt::tile::nameRows(Operation *op, Value row, RowsAttr config) {
   std::string name;
   llvm::raw_string_ostream os(name);
   os << op->getName().stripDialect() << '_' << lastSize(row);
@@ -165,7 +165,7 @@ static std::string nameRows(Operation *op, Value row, RowsAttr config) {
 }
 
 /// A number as letters, digits and underscores: 0.9 is 0d9. Six digits where they are enough to tell it.
-static std::string nameNumber(const APFloat &value) {
+std::string quantopt::tile::nameNumber(const APFloat &value) {
   SmallString<24> text;
   value.toString(text, 6);
   if (APFloat(value.getSemantics(), text) != value) {
@@ -178,14 +178,17 @@ static std::string nameNumber(const APFloat &value) {
   return name;
 }
 
-/// What a transform and a quantizer add to a name. A transform that is not a Hadamard matrix is named by its hash.
-static std::string nameQuantizer(std::optional<Attribute> transform, const APFloat &clip, int64_t bits) {
-  std::string name = "_b" + std::to_string(bits) + "_c" + nameNumber(clip);
+std::string quantopt::tile::nameTransform(std::optional<Attribute> transform) {
   if (!transform)
-    return name;
+    return "";
   if (auto hadamard = dyn_cast<rot::HadamardAttr>(*transform))
-    return name + "_h" + std::to_string(hadamard.getSize()) + "_seed" + std::to_string(hadamard.getSeed());
-  return name + "_x" + llvm::utohexstr(llvm::xxh3_64bits(nameOf(*transform)));
+    return "_h" + std::to_string(hadamard.getSize()) + "_seed" + std::to_string(hadamard.getSeed());
+  return "_x" + llvm::utohexstr(llvm::xxh3_64bits(nameOf(*transform)));
+}
+
+/// What a transform and a quantizer add to a name.
+static std::string nameQuantizer(std::optional<Attribute> transform, const APFloat &clip, int64_t bits) {
+  return "_b" + std::to_string(bits) + "_c" + nameNumber(clip) + nameTransform(transform);
 }
 
 std::string NormQuantOp::getKernelName() {
@@ -195,6 +198,10 @@ std::string NormQuantOp::getKernelName() {
 std::string SwigluQuantOp::getKernelName() {
   return nameRows(*this, getGate(), getConfig()) + nameQuantizer(getHadamard(), getClip(), getBits());
 }
+std::string QuantOp::getKernelName() {
+  return nameRows(*this, getInput(), getConfig()) + nameQuantizer(getHadamard(), getClip(), getBits());
+}
+std::string SwigluOp::getKernelName() { return nameRows(*this, getGate(), getConfig()) + nameTransform(getHadamard()); }
 std::string NormOp::getKernelName() {
   return nameRows(*this, getInput(), getConfig()) + "_e" + nameNumber(getEpsilon());
 }
@@ -208,6 +215,8 @@ std::string TopKOp::getKernelName() {
 
 Launch NormQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch SwigluQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
+Launch QuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
+Launch SwigluOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch NormOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch EmbeddingOp::getLaunch() { return {getConfig().getThreads(), 0, 1, getConfig().getRows()}; }
 Launch ArgMaxOp::getLaunch() { return getRowsLaunch(getConfig()); }
@@ -215,6 +224,8 @@ Launch TopKOp::getLaunch() { return getRowsLaunch(getConfig()); }
 
 Cost NormQuantOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
 Cost SwigluQuantOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
+Cost QuantOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
+Cost SwigluOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
 Cost NormOp::getCost(int64_t rows) { return getRowsCost(*this, rows); }
 /// One row of the table per id.
 Cost EmbeddingOp::getCost(int64_t rows) {

@@ -26,6 +26,14 @@ int64_t getBytes(int64_t count, mlir::Type element);
 /// Columns of a row of codes or floats in memory: codes are filled to a multiple of 64.
 int64_t getStoredColumns(mlir::RankedTensorType type);
 
+/// Parts of names of kernels: sizes, types and threads of a kernel over rows; a number as letters, digits and
+/// underscores; a transform, by its hash where it is not a Hadamard matrix.
+std::string nameRows(mlir::Operation *op, mlir::Value row, RowsAttr config);
+std::string nameNumber(const llvm::APFloat &value);
+std::string nameTransform(std::optional<mlir::Attribute> transform);
+/// Every operand is read once, every result written once.
+Cost getRowsCost(mlir::Operation *op, int64_t rows);
+
 } // namespace quantopt::tile
 
 #endif // QUANTOPT_LIB_DIALECT_TILE_IR_DETAIL_H

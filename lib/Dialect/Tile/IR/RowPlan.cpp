@@ -157,5 +157,7 @@ llvm::Expected<RowPlan> tile::getRowPlan(mlir::Operation *op) {
       .Case([&](NormQuantOp norm) { return make(norm.getInput(), norm.getHadamard(), true, norm.getConfig()); })
       .Case(
           [&](SwigluQuantOp swiglu) { return make(swiglu.getGate(), swiglu.getHadamard(), true, swiglu.getConfig()); })
+      .Case([&](QuantOp quant) { return make(quant.getInput(), quant.getHadamard(), true, quant.getConfig()); })
+      .Case([&](SwigluOp swiglu) { return make(swiglu.getGate(), swiglu.getHadamard(), false, swiglu.getConfig()); })
       .Case([&](NormOp norm) { return make(norm.getInput(), std::nullopt, false, norm.getConfig()); });
 }

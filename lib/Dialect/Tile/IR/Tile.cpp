@@ -158,8 +158,41 @@ SmallVector<BasisTie> SwigluQuantOp::getBasisTies() {
   }
   return {codes};
 }
+SmallVector<BasisTie> SwigluOp::getBasisTies() {
+  BasisTie result{Accepts::Any, {{getResult(), lastDim(getResult())}}};
+  if (!getHadamard()) {
+    result.accepts = Accepts::Diagonal;
+    result.slots.push_back({getUp(), lastDim(getUp())});
+  }
+  return {result};
+}
+SmallVector<BasisTie> QuantOp::getBasisTies() {
+  BasisTie input{Accepts::Any, {{getInput(), lastDim(getInput())}}},
+      codes{Accepts::Any, {{getCodes(), lastDim(getCodes())}}};
+  if (getHadamard())
+    return {input, codes};
+  input.slots.append(codes.slots);
+  return {input};
+}
 SmallVector<BasisTie> EmbeddingOp::getBasisTies() {
   return {{Accepts::Any, {{getTable(), 1}, {getResult(), lastDim(getResult())}}}};
 }
 SmallVector<BasisTie> ArgMaxOp::getBasisTies() { return {}; }
 SmallVector<BasisTie> TopKOp::getBasisTies() { return {}; }
+
+//===----------------------------------------------------------------------------===//
+// Ties of attention. A cache is bytes without a basis: rows enter it and leave it in any.
+//===----------------------------------------------------------------------------===//
+
+/// Each value in a basis of its own.
+static SmallVector<BasisTie> acceptAny(ValueRange values) {
+  SmallVector<BasisTie> ties;
+  for (Value value : values)
+    ties.push_back({Accepts::Any, {{value, lastDim(value)}}});
+  return ties;
+}
+
+SmallVector<BasisTie> RopeAppendOp::getBasisTies() { return acceptAny({getValue(), getResult()}); }
+SmallVector<BasisTie> AttentionOp::getBasisTies() { return acceptAny({getQuery(), getResult()}); }
+SmallVector<BasisTie> AttentionDecodeOp::getBasisTies() { return acceptAny({getQuery()}); }
+SmallVector<BasisTie> AttentionCombineOp::getBasisTies() { return acceptAny({getResult()}); }

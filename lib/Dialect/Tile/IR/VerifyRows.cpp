@@ -94,6 +94,15 @@ LogicalResult SwigluQuantOp::verify() {
       succeeded(verifyCodes(*this, getGate(), getCodes(), getScale(), getBits(), getClip().convertToDouble())) &&
       succeeded(verifyRowPlan(*this)));
 }
+LogicalResult QuantOp::verify() {
+  return success(
+      succeeded(verifyRows(*this, getInput(), {})) &&
+      succeeded(verifyCodes(*this, getInput(), getCodes(), getScale(), getBits(), getClip().convertToDouble())) &&
+      succeeded(verifyRowPlan(*this)));
+}
+LogicalResult SwigluOp::verify() {
+  return success(succeeded(verifyRows(*this, getGate(), {getUp(), getResult()})) && succeeded(verifyRowPlan(*this)));
+}
 LogicalResult NormOp::verify() {
   if (getSum() && !getResidual()) // C16
     return emitOpError("expected a residual, for there is a sum");

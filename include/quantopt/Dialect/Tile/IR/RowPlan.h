@@ -78,7 +78,7 @@ struct RowPlan {
 /// does.
 llvm::Expected<RowTransform> makeRowTransform(mlir::Attribute attribute, int64_t columns);
 
-/// The plan of a norm_quant, swiglu_quant or norm op.
+/// The plan of a norm_quant, swiglu_quant, norm, quant or swiglu op.
 llvm::Expected<RowPlan> getRowPlan(mlir::Operation *op);
 
 } // namespace quantopt::tile

@@ -13,16 +13,25 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "quantopt/Dialect/Rot/IR/Rot.h"
 #include "quantopt/Dialect/Tile/IR/Architecture.h"
+#include "quantopt/Numerics/KvLayout.h"
 #include "quantopt/Numerics/Layout.h"
 
 namespace quantopt::tile {
+
+/// What the blocks of a launch stand for in its y dimension, of `rows` rows that are the tokens of B sequences, S each.
+enum class GridRows {
+  Rows,         ///< ceil(rows / rowsPerBlock)
+  SequenceRows, ///< B · ceil(S / rowsPerBlock): blocks of one sequence stand together
+  Sequences,    ///< B
+};
 
 /// How a kernel is launched over `rows` rows.
 struct Launch {
   int64_t threads;            ///< Of a block.
   int64_t dynamicSharedBytes; ///< Of a block.
   int64_t gridX;
-  int64_t rowsPerBlock; ///< gridY = ceil(rows / rowsPerBlock).
+  int64_t rowsPerBlock;
+  GridRows gridRows = GridRows::Rows; ///< What gridY is.
 };
 
 /// How a kernel reads an operand [rows, columns] that it takes as a tensor map (CUtensorMap, 128 bytes among the
@@ -72,6 +81,13 @@ struct GemmOperands {
 GemmOperands getGemmOperands(mlir::Operation *op);
 /// The shape of any of the gemm ops.
 GemmShape getGemmShape(mlir::Operation *op);
+/// Numbers of attention that the types give.
+struct AttentionShape {
+  int64_t heads, kvHeads, headDim;
+  int64_t getGroup() const { return heads / kvHeads; } ///< Query heads that read one head of the cache.
+};
+/// Of a rope_append, attention or attention_decode op.
+AttentionShape getAttentionShape(mlir::Operation *op);
 /// The order of a gemm's packed weight; none for float weights, which are row-major.
 std::optional<numerics::Layout> getWeightLayout(mlir::Operation *op);
 /// Name of a kernel's configuration attribute on an op that is not yet a kernel: overrides the table.
