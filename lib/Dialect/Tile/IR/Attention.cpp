@@ -137,7 +137,7 @@ template <typename OpTy> static LogicalResult verifyAttention(OpTy op) {
     return failure();
   if (!typeOf(op.getQuery()).getElementType().isF16()) // C24
     return op.emitOpError() << "expected queries of f16, got " << op.getQuery().getType();
-  if (op.getWindow() < 0 || !(op.getSoftcap().convertToDouble() >= 0)) // C29
+  if (int64_t(op.getWindow()) < 0 || !(op.getSoftcap().convertToDouble() >= 0)) // C29
     return op.emitOpError("expected a window and a softcap that are not negative");
   if (op.getConfig() && failed(verifyBfloats(op, op.getConfig()->getArch())))
     return failure();
