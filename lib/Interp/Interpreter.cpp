@@ -24,6 +24,7 @@ const KernelRegistry &KernelRegistry::standard() {
     registerLlmKernels(kernels);
     registerQKernels(kernels);
     registerRotKernels(kernels);
+    registerTileKernels(kernels);
     return kernels;
   }();
   return registry;

@@ -8,6 +8,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include <cassert>
 #include <cstring>
+#include <vector>
 
 using namespace quantopt::numerics;
 
@@ -57,35 +58,61 @@ static Place placeInBlock(Layout::Order order, int64_t row, int64_t k) {
 }
 
 Layout::Position Layout::locate(int64_t row, int64_t column, int64_t columns) const {
-  if (slow)
-    column = column % fast * slow + column / fast;
+  column = getPosition(column);
   int64_t width = getBlockColumns(), blocksPerRow = getPaddedColumns(columns) / width;
   Place place = placeInBlock(order, row % blockRows, column % width);
   int64_t block = row / blockRows * blocksPerRow + column / width;
   return {block * 512 + place.lane * 16 + place.reg * 4 + place.bit / 8, unsigned(place.bit % 8)};
 }
 
+namespace {
+/// What locate() computes, for whole matrices: places within a block and where the block of a column begins, tabulated.
+class Locator {
+public:
+  Locator(const Layout &layout, int64_t columns)
+      : rowBytes(layout.getByteSize(Layout::blockRows, columns)), columns(columns), width(layout.getBlockColumns()),
+        places(Layout::blockRows * width), positions(columns) {
+    for (int64_t row = 0; row < Layout::blockRows; ++row)
+      for (int64_t k = 0; k < width; ++k)
+        places[row * width + k] = Layout(layout.getOrder()).locate(row, k, width);
+    for (int64_t column = 0; column < columns; ++column)
+      positions[column] = layout.getPosition(column);
+  }
+  /// Calls use(index, position) for every code of a matrix of that many rows.
+  template <typename Use> void forEach(int64_t rows, Use use) const {
+    for (int64_t row = 0; row < rows; ++row) {
+      const Layout::Position *places = this->places.data() + row % Layout::blockRows * width;
+      int64_t block = row / Layout::blockRows * rowBytes;
+      for (int64_t column = 0; column < columns; ++column) {
+        Layout::Position place = places[positions[column] % width];
+        use(row * columns + column, block + positions[column] / width * 512 + place.byte, place.shift);
+      }
+    }
+  }
+
+private:
+  int64_t rowBytes, columns, width;
+  std::vector<Layout::Position> places;
+  std::vector<int64_t> positions;
+};
+} // namespace
+
 void Layout::pack(const int8_t *codes, int64_t rows, int64_t columns, uint8_t *bytes) const {
   assert(fits(columns) && "the permutation is of another size");
   std::memset(bytes, order == Order::F16x4 ? 0x88 : 0, getByteSize(rows, columns));
   unsigned mask = (1u << getBits()) - 1, offset = order == Order::F16x4 ? 8 : 0;
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column) {
-      Position position = locate(row, column, columns);
-      unsigned stored = (unsigned(codes[row * columns + column]) + offset) & mask;
-      uint8_t &byte = bytes[position.byte];
-      byte = uint8_t((byte & ~(mask << position.shift)) | stored << position.shift);
-    }
+  Locator(*this, columns).forEach(rows, [&](int64_t index, int64_t at, unsigned shift) {
+    unsigned stored = (unsigned(codes[index]) + offset) & mask;
+    bytes[at] = uint8_t((bytes[at] & ~(mask << shift)) | stored << shift);
+  });
 }
 
 void Layout::unpack(const uint8_t *bytes, int64_t rows, int64_t columns, int8_t *codes) const {
   assert(fits(columns) && "the permutation is of another size");
   int bits = getBits(), offset = order == Order::F16x4 ? 8 : 0;
-  for (int64_t row = 0; row < rows; ++row)
-    for (int64_t column = 0; column < columns; ++column) {
-      Position position = locate(row, column, columns);
-      int stored = bytes[position.byte] >> position.shift & ((1 << bits) - 1);
-      int wrapped = offset || stored < 1 << (bits - 1) ? stored - offset : stored - (1 << bits);
-      codes[row * columns + column] = int8_t(wrapped);
-    }
+  Locator(*this, columns).forEach(rows, [&](int64_t index, int64_t at, unsigned shift) {
+    int stored = bytes[at] >> shift & ((1 << bits) - 1);
+    int wrapped = offset || stored < 1 << (bits - 1) ? stored - offset : stored - (1 << bits);
+    codes[index] = int8_t(wrapped);
+  });
 }

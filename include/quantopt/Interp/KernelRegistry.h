@@ -54,6 +54,7 @@ void registerOnnxKernels(KernelRegistry &registry);
 void registerLlmKernels(KernelRegistry &registry);
 void registerQKernels(KernelRegistry &registry);
 void registerRotKernels(KernelRegistry &registry);
+void registerTileKernels(KernelRegistry &registry);
 
 } // namespace quantopt::interp
 

@@ -60,6 +60,8 @@ public:
   }
   /// Whether a permutation fits a contraction of that size; layouts without one fit all.
   bool fits(int64_t columns) const { return !slow || slow * fast == columns; }
+  /// Where a column is within its row.
+  int64_t getPosition(int64_t column) const { return slow ? column % fast * slow + column / fast : column; }
 
   /// Where code (row, column) of a matrix with `columns` columns lies.
   struct Position {

@@ -289,3 +289,29 @@ llvm::Error compute::quantizedLinearInto(const Tensor &x, const Tensor &xs, int6
     quantizedLinear<double, float>(x, inputScale, w, weightScale, groupSize, result, from);
   return llvm::Error::success();
 }
+
+template <typename T>
+static void scaledGroupsLinear(const Tensor &x, const Tensor &xs, const Tensor &w, const Tensor &ws,
+                               const Tensor &factors, Tensor &result, int64_t from) {
+  int64_t k = x.dim(-1), n = w.dim(0), rows = product(x.shape().drop_back()), groups = factors.dim(1);
+  Tensor codes = convert(x, DType::F64), sums(DType::F64, {rows, n}), totals = Tensor::zeros(DType::F64, {rows, n});
+  double *sum = sums.mutableData<double>().data(), *total = totals.mutableData<double>().data();
+  const uint8_t *factor = factors.data<uint8_t>().data();
+  for (int64_t group = 0; group < groups; ++group) {
+    multiplyCodes<double>(codes, w, group * (k / groups), k / groups, sum);
+    for (int64_t i = 0; i < rows; ++i)
+      for (int64_t j = 0; j < n; ++j)
+        total[i * n + j] += factor[j * groups + group] * sum[i * n + j];
+  }
+  GroupScales<T> scales{xs.data<T>().data(), ws.data<T>().data(), 1, 1};
+  scaleSums(total, rows, n, scales, result.mutableData<T>().data() + from, result.dim(-1), /*accumulate=*/false);
+}
+
+void compute::scaledGroupsLinearInto(const Tensor &x, const Tensor &xs, const Tensor &w, const Tensor &ws,
+                                     const Tensor &factors, Tensor &result, int64_t from) {
+  Tensor inputScale = convert(xs, result.dtype()), weightScale = convert(ws, result.dtype());
+  if (result.dtype() == DType::F64)
+    scaledGroupsLinear<double>(x, inputScale, w, weightScale, factors, result, from);
+  else
+    scaledGroupsLinear<float>(x, inputScale, w, weightScale, factors, result, from);
+}

@@ -40,6 +40,8 @@ public:
       llvm::sys::fs::remove(file);
   }
 
+  mlir::ModuleOp get() { return *module; }
+
   interp::Interpreter interpreter(interp::InterpreterOptions options = {}) {
     return interp::Interpreter(module->lookupSymbol<mlir::func::FuncOp>("main"), evaluator.get(), options);
   }

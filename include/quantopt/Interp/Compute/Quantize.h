@@ -42,6 +42,11 @@ DynamicCodes quantizeDynamic(const Tensor &x, int64_t bits, int64_t groupSize, d
 llvm::Error quantizedLinearInto(const Tensor &x, const Tensor &xs, int64_t inputGroupSize, const Tensor &w,
                                 const Tensor &ws, int64_t weightGroupSize, Tensor &result, int64_t from);
 
+/// (Σ_g factor[n, g] · integer sum of group g · xs) · ws: factors are integers (U8 [n, G]) of G equal groups, and their
+/// sum is exact. Other operands as above, with one scale per row: xs [..., 1], ws [n, 1].
+void scaledGroupsLinearInto(const Tensor &x, const Tensor &xs, const Tensor &w, const Tensor &ws, const Tensor &factors,
+                            Tensor &result, int64_t from);
+
 } // namespace quantopt::compute
 
 #endif // QUANTOPT_INTERP_COMPUTE_QUANTIZE_H
