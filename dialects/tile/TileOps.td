@@ -319,8 +319,9 @@ def Tile_AttentionOp : Tile_Attention<"attention"> {
 def Tile_AttentionDecodeOp : Tile_Attention<"attention_decode"> {
   let summary = "Parts of the attention of one row per sequence, for tile.attention_combine";
   let description = [{
-    As `attention`, for S = 1, with the indices 0 to `past` in `splits` parts of equal numbers of steps. Per head and part
-    the result [rows, heads·splits·(d + 2)] f32 holds {m, l, o[d]}: the greatest allowed score times log2(e), the sum l =
+    As `attention`, for S = 1, with the indices 0 to `past` in `splits` parts of equal numbers of steps: a step is 16·warps
+    indices, and part p has the steps [p·c, (p + 1)·c), c = ceil(ceil((past + 1) / (16·warps)) / splits), whatever `start`
+    and the window leave of them. Per head and part the result [rows, heads·splits·(d + 2)] f32 holds {m, l, o[d]}: the greatest allowed score times log2(e), the sum l =
     Σ 2^(score·log2(e) - m), and o = Σ 2^(score·log2(e) - m)·v. A part without an allowed index holds {-inf, 0, 0}.
 
     Example:
