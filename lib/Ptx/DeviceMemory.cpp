@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Ptx/DeviceMemory.h"
 #include "Program.h"
+#include "llvm/ADT/STLExtras.h"
 #include <cstring>
 
 using namespace quantopt::ptx;
@@ -20,6 +21,21 @@ uint64_t DeviceMemory::allocate(uint64_t bytes, llvm::StringRef name) {
   windows.insert(windows.end(), (bytes >> windowBits) + 1, allocation.get());
   all.push_back(std::move(allocation));
   return all.back()->base;
+}
+
+void DeviceMemory::release(uint64_t address) {
+  Allocation *allocation = find(address);
+  if (!allocation || allocation->base != address)
+    return;
+  std::replace(windows.begin(), windows.end(), allocation, static_cast<Allocation *>(nullptr));
+  llvm::erase_if(all, [&](const std::unique_ptr<Allocation> &owned) { return owned.get() == allocation; });
+}
+
+void DeviceMemory::discard(uint64_t address, uint64_t bytes) {
+  llvm::Expected<Allocation *> allocation = locate(address, bytes);
+  if (!allocation)
+    return llvm::consumeError(allocation.takeError());
+  std::fill_n((*allocation)->written.get() + (address - (*allocation)->base), bytes, 0);
 }
 
 llvm::Expected<DeviceMemory::Allocation *> DeviceMemory::locate(uint64_t address, uint64_t bytes) const {

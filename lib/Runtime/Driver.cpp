@@ -33,6 +33,8 @@ struct DriverFunctions {
   int (*memAlloc)(uint64_t *address, size_t bytes);
   int (*memFree)(uint64_t address);
   int (*memcpyHtoD)(uint64_t destination, const void *source, size_t bytes);
+  int (*memGetInfo)(size_t *free, size_t *total);
+  int (*memcpyHtoDAsync)(uint64_t destination, const void *source, size_t bytes, void *stream);
   int (*memcpyDtoH)(void *destination, uint64_t source, size_t bytes);
   int (*memcpyDtoDAsync)(uint64_t destination, uint64_t source, size_t bytes, void *stream);
   int (*memsetD8)(uint64_t address, unsigned char value, size_t count);
@@ -46,6 +48,15 @@ struct DriverFunctions {
   int (*tensorMapEncodeTiled)(void *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
                               const uint64_t *strides, const uint32_t *box, const uint32_t *elementStrides,
                               int interleave, int swizzle, int promotion, int outside);
+  int (*streamCreate)(void **stream, unsigned flags);
+  int (*streamDestroy)(void *stream);
+  int (*streamBeginCapture)(void *stream, int mode);
+  int (*streamEndCapture)(void *stream, void **graph);
+  /// Null in drivers before CUDA 11.4.
+  int (*graphInstantiate)(void **executable, void *graph, unsigned long long flags);
+  int (*graphDestroy)(void *graph);
+  int (*graphExecDestroy)(void *executable);
+  int (*graphLaunch)(void *executable, void *stream);
   int (*eventCreate)(void **event, unsigned flags);
   int (*eventDestroy)(void *event);
   int (*eventRecord)(void *event, void *stream);
@@ -96,6 +107,8 @@ llvm::Expected<std::unique_ptr<DriverFunctions>> DriverFunctions::find() {
   bind(functions->memAlloc, "cuMemAlloc_v2");
   bind(functions->memFree, "cuMemFree_v2");
   bind(functions->memcpyHtoD, "cuMemcpyHtoD_v2");
+  bind(functions->memGetInfo, "cuMemGetInfo_v2");
+  bind(functions->memcpyHtoDAsync, "cuMemcpyHtoDAsync_v2");
   bind(functions->memcpyDtoH, "cuMemcpyDtoH_v2");
   bind(functions->memcpyDtoDAsync, "cuMemcpyDtoDAsync_v2");
   bind(functions->memsetD8, "cuMemsetD8_v2");
@@ -104,13 +117,23 @@ llvm::Expected<std::unique_ptr<DriverFunctions>> DriverFunctions::find() {
   bind(functions->moduleGetFunction, "cuModuleGetFunction");
   bind(functions->funcSetAttribute, "cuFuncSetAttribute");
   bind(functions->launchKernel, "cuLaunchKernel");
+  bind(functions->streamCreate, "cuStreamCreate");
+  bind(functions->streamDestroy, "cuStreamDestroy_v2");
+  bind(functions->streamBeginCapture, "cuStreamBeginCapture_v2");
+  bind(functions->streamEndCapture, "cuStreamEndCapture");
+  bind(functions->graphDestroy, "cuGraphDestroy");
+  bind(functions->graphExecDestroy, "cuGraphExecDestroy");
+  bind(functions->graphLaunch, "cuGraphLaunch");
   bind(functions->eventCreate, "cuEventCreate");
   bind(functions->eventDestroy, "cuEventDestroy_v2");
   bind(functions->eventRecord, "cuEventRecord");
   bind(functions->eventSynchronize, "cuEventSynchronize");
   bind(functions->eventElapsedTime, "cuEventElapsedTime");
-  functions->tensorMapEncodeTiled =
-      reinterpret_cast<decltype(functions->tensorMapEncodeTiled)>(library.getAddressOfSymbol("cuTensorMapEncodeTiled"));
+  auto bindNewer = [&](auto &function, const char *name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(library.getAddressOfSymbol(name));
+  };
+  bindNewer(functions->tensorMapEncodeTiled, "cuTensorMapEncodeTiled");
+  bindNewer(functions->graphInstantiate, "cuGraphInstantiateWithFlags");
   if (!missing.empty())
     return makeError(llvm::Twine(driverLibrary) + " is too old: it lacks " + missing);
   return functions;
@@ -171,6 +194,8 @@ llvm::Expected<std::unique_ptr<Device>> Device::open(int ordinal) {
     return error;
   if (auto error = driver.check(driver.ctxSetCurrent(device->context), "cuCtxSetCurrent"))
     return error;
+  if (auto error = driver.check(driver.streamCreate(&device->stream, 0), "cuStreamCreate"))
+    return error;
   for (void **event : {&device->begin, &device->end})
     if (auto error = driver.check(driver.eventCreate(event, 0), "cuEventCreate"))
       return error;
@@ -183,6 +208,8 @@ Device::~Device() {
   for (void *event : {begin, end})
     if (event)
       functions->eventDestroy(event);
+  if (stream)
+    functions->streamDestroy(stream);
   if (context)
     functions->devicePrimaryCtxRelease(device);
 }
@@ -224,7 +251,24 @@ llvm::Expected<Buffer> Device::allocate(uint64_t bytes) {
 }
 
 llvm::Error Device::copy(uint64_t destination, uint64_t source, uint64_t bytes) {
-  return functions->check(functions->memcpyDtoDAsync(destination, source, bytes, nullptr), "cuMemcpyDtoDAsync");
+  return functions->check(functions->memcpyDtoDAsync(destination, source, bytes, stream), "cuMemcpyDtoDAsync");
+}
+
+llvm::Error Device::write(uint64_t address, llvm::ArrayRef<char> source) {
+  return functions->check(functions->memcpyHtoDAsync(address, source.data(), source.size(), stream),
+                          "cuMemcpyHtoDAsync");
+}
+
+llvm::Error Device::read(uint64_t address, llvm::MutableArrayRef<char> destination) {
+  // The default stream waits for ours.
+  return functions->check(functions->memcpyDtoH(destination.data(), address, destination.size()), "cuMemcpyDtoH");
+}
+
+llvm::Expected<uint64_t> Device::freeBytes() const {
+  size_t free = 0, total = 0;
+  if (auto error = functions->check(functions->memGetInfo(&free, &total), "cuMemGetInfo"))
+    return error;
+  return free;
 }
 
 llvm::Expected<LoadedModule> Device::load(llvm::StringRef ptx) {
@@ -264,16 +308,25 @@ static llvm::Expected<EncodedTensorMap> encode(const DriverFunctions &functions,
   return encoded;
 }
 
-llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launch) {
-  void *function = nullptr;
-  if (auto error = functions->check(functions->moduleGetFunction(&function, module.handle, launch.kernel.c_str()),
-                                    "cuModuleGetFunction"))
-    return makeError(llvm::toString(std::move(error)) + ": " + launch.kernel);
-  if (launch.dynamicSharedBytes > defaultSharedBytes)
+llvm::Expected<void *> Device::prepare(const LoadedModule &module, const std::string &kernel,
+                                       unsigned dynamicSharedBytes) {
+  void *&function = module.kernels[kernel];
+  if (!function)
+    if (auto error = functions->check(functions->moduleGetFunction(&function, module.handle, kernel.c_str()),
+                                      "cuModuleGetFunction"))
+      return makeError(llvm::toString(std::move(error)) + ": " + kernel);
+  if (dynamicSharedBytes > defaultSharedBytes)
     if (auto error = functions->check(
-            functions->funcSetAttribute(function, functionMaxDynamicSharedBytes, int(launch.dynamicSharedBytes)),
+            functions->funcSetAttribute(function, functionMaxDynamicSharedBytes, int(dynamicSharedBytes)),
             "cuFuncSetAttribute"))
-      return error;
+      return makeError(llvm::toString(std::move(error)) + ": " + kernel);
+  return function;
+}
+
+llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launch) {
+  auto function = prepare(module, launch.kernel, launch.dynamicSharedBytes);
+  if (!function)
+    return function.takeError();
   llvm::SmallVector<void *, 12> arguments;
   std::deque<EncodedTensorMap> maps;
   for (const KernelLaunch::Argument &argument : launch.arguments) {
@@ -288,21 +341,52 @@ llvm::Error Device::launch(const LoadedModule &module, const KernelLaunch &launc
   }
   const auto &[gridX, gridY, gridZ] = launch.grid;
   const auto &[blockX, blockY, blockZ] = launch.block;
-  int status = functions->launchKernel(function, gridX, gridY, gridZ, blockX, blockY, blockZ, launch.dynamicSharedBytes,
-                                       nullptr, arguments.data(), nullptr);
+  int status = functions->launchKernel(*function, gridX, gridY, gridZ, blockX, blockY, blockZ,
+                                       launch.dynamicSharedBytes, stream, arguments.data(), nullptr);
   if (auto error = functions->check(status, "cuLaunchKernel"))
     return makeError(llvm::toString(std::move(error)) + ": " + launch.kernel);
   return llvm::Error::success();
 }
 
+LaunchGraph::~LaunchGraph() {
+  if (handle)
+    functions->graphExecDestroy(handle);
+}
+
+llvm::Expected<LaunchGraph> Device::capture(llvm::function_ref<llvm::Error()> work) {
+  constexpr int captureOfThread = 1;
+  if (!functions->graphInstantiate)
+    return makeError(llvm::Twine(driverLibrary) + " is too old: it lacks cuGraphInstantiateWithFlags");
+  if (auto error = functions->check(functions->streamBeginCapture(stream, captureOfThread), "cuStreamBeginCapture"))
+    return error;
+  llvm::Error failure = work();
+  void *graph = nullptr;
+  int status = functions->streamEndCapture(stream, &graph);
+  LaunchGraph captured;
+  captured.functions = functions.get();
+  if (!failure)
+    failure = functions->check(status, "cuStreamEndCapture");
+  if (!failure)
+    failure = functions->check(functions->graphInstantiate(&captured.handle, graph, 0), "cuGraphInstantiate");
+  if (graph)
+    functions->graphDestroy(graph);
+  if (failure)
+    return failure;
+  return captured;
+}
+
+llvm::Error Device::launch(const LaunchGraph &graph) {
+  return functions->check(functions->graphLaunch(graph.handle, stream), "cuGraphLaunch");
+}
+
 llvm::Error Device::synchronize() { return functions->check(functions->ctxSynchronize(), "cuCtxSynchronize"); }
 
 llvm::Expected<double> Device::time(llvm::function_ref<llvm::Error()> work) {
-  if (auto error = functions->check(functions->eventRecord(begin, nullptr), "cuEventRecord"))
+  if (auto error = functions->check(functions->eventRecord(begin, stream), "cuEventRecord"))
     return error;
   if (auto error = work())
     return error;
-  if (auto error = functions->check(functions->eventRecord(end, nullptr), "cuEventRecord"))
+  if (auto error = functions->check(functions->eventRecord(end, stream), "cuEventRecord"))
     return error;
   if (auto error = functions->check(functions->eventSynchronize(end), "cuEventSynchronize"))
     return error;

@@ -34,6 +34,10 @@ public:
 
   /// Uninitialised bytes; `name` is for messages.
   uint64_t allocate(uint64_t bytes, llvm::StringRef name);
+  /// Gives a buffer back, by the address that allocate() returned, which will be no buffer's again.
+  void release(uint64_t address);
+  /// Makes bytes inside of one buffer uninitialised again.
+  void discard(uint64_t address, uint64_t bytes);
 
   /// Errors where the range is not inside of one buffer.
   llvm::Error write(uint64_t address, llvm::ArrayRef<uint8_t> bytes);

@@ -10,6 +10,7 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 #include <array>
 #include <cstdint>
@@ -82,6 +83,31 @@ private:
   void swap(LoadedModule &other) {
     std::swap(functions, other.functions);
     std::swap(handle, other.handle);
+    std::swap(kernels, other.kernels);
+  }
+
+  const DriverFunctions *functions = nullptr;
+  void *handle = nullptr;
+  /// Handles of kernels that were asked for.
+  mutable llvm::StringMap<void *> kernels;
+};
+
+/// Launches that were captured, to be queued as one.
+class LaunchGraph {
+public:
+  LaunchGraph() = default;
+  LaunchGraph(LaunchGraph &&other) noexcept { swap(other); }
+  LaunchGraph &operator=(LaunchGraph &&other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~LaunchGraph();
+
+private:
+  friend class Device;
+  void swap(LaunchGraph &other) {
+    std::swap(functions, other.functions);
+    std::swap(handle, other.handle);
   }
 
   const DriverFunctions *functions = nullptr;
@@ -125,10 +151,22 @@ public:
   llvm::Expected<Buffer> allocate(uint64_t bytes);
   /// Queues a copy between two places of the device's memory.
   llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes);
+  /// Queues a copy to the device's memory; `source` stays as it is until synchronize().
+  llvm::Error write(uint64_t address, llvm::ArrayRef<char> source);
+  /// Waits for what was queued, and copies from the device's memory.
+  llvm::Error read(uint64_t address, llvm::MutableArrayRef<char> destination);
+  /// What may still be allocated.
+  llvm::Expected<uint64_t> freeBytes() const;
   /// Compiles PTX for this device. The error of a text that does not compile holds the compiler's messages.
   llvm::Expected<LoadedModule> load(llvm::StringRef ptx);
+  /// Makes a kernel ready for launch(), which else does it the first time.
+  llvm::Expected<void *> prepare(const LoadedModule &module, const std::string &kernel, unsigned dynamicSharedBytes);
   /// Queues a kernel of a module.
   llvm::Error launch(const LoadedModule &module, const KernelLaunch &launch);
+  /// Records what `work` launches without running it. From CUDA 11.4 on.
+  llvm::Expected<LaunchGraph> capture(llvm::function_ref<llvm::Error()> work);
+  /// Queues what was captured.
+  llvm::Error launch(const LaunchGraph &graph);
   /// Waits for all that was queued; an error is that of a kernel that failed.
   llvm::Error synchronize();
   /// Seconds that the device takes for what `work` queues, by events before and after it.
@@ -141,7 +179,8 @@ private:
   std::unique_ptr<DriverFunctions> functions;
   DeviceProperties deviceProperties;
   int device = 0;
-  void *context = nullptr, *begin = nullptr, *end = nullptr;
+  /// One stream takes everything, for the default stream cannot be captured.
+  void *context = nullptr, *stream = nullptr, *begin = nullptr, *end = nullptr;
 };
 
 } // namespace quantopt::runtime
