@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 # Lowest first.
 LAYERS = (
     ("Support",),
-    ("Numerics", "Weights", "Ptx", "Runtime"),
+    ("Numerics", "Weights", "Ptx", "Tokenizer", "Runtime"),
     ("IR",),
     ("Analysis", "Onnx"),
     ("Transforms",),
