@@ -13,7 +13,8 @@ def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
   let description = [{
     Quantized linears and what stands around them become ops of the `tile` dialect; `q.pack` puts their weights in the
     order that the kernel reads. Configurations come from a checked-in table by architecture, op and shape; an attribute
-    `tile.config` on an op overrides it. Ops that have no kernel stay.
+    `tile.config` on an op overrides it. Ops that have no kernel stay. A function's attribute `tile.max_rows` overrides
+    `max-rows` for it.
 
     | ops | kernel |
     |---|---|

@@ -4,7 +4,7 @@
 
 checks the files and shows what ptxas makes of the kernels; with the PTX interpreter, runs them too.
 
-The format of plan.json is described in lib/Target/PTX/Plan.h.
+The format of plan.json is described in lib/Target/PTX/plan.schema.json.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 
 from quantopt import ptxas, safetensors
 
-FORMAT, VERSION = "quantopt-bundle", 1
+FORMAT, VERSION = "quantopt-bundle", 2
 
 
 class BundleError(Exception):
@@ -39,7 +39,9 @@ class Bundle:
         if (self.plan.get("format"), self.plan.get("version")) != (FORMAT, VERSION):
             raise BundleError(f"{folder}: expected a {FORMAT} of version {VERSION}")
         self.kernels = {kernel["name"]: kernel for kernel in self.plan["kernels"]}
-        self.launches = self.plan["launches"]
+        self.phases = {phase["name"]: phase for phase in self.plan["phases"]}
+        # Of all phases.
+        self.launches = [launch for phase in self.plan["phases"] for launch in phase["launches"]]
 
     @property
     def ptx(self):
@@ -58,9 +60,15 @@ class Bundle:
                 raise BundleError(f"{self.folder / name} is not the file that the plan names")
 
 
-def grid_of(kernel, rows):
-    """Blocks of a launch, (x, y)."""
-    return kernel["grid"]["x"], -(-rows // kernel["grid"]["rows_per_block"])
+def grid_of(kernel, rows, sequences=1):
+    """Blocks of a launch over `rows` rows of `sequences` sequences of one length, (x, y)."""
+    ((kind, count),) = kernel["grid"]["y"].items()
+    y = {
+        "rows": -(-rows // count),
+        "sequence_rows": sequences * -(-rows // sequences // count),
+        "sequences": sequences,
+    }
+    return kernel["grid"]["x"], y[kind]
 
 
 def unpack_s4_weight(packed, rows, columns):
@@ -190,6 +198,12 @@ def describe_run(bundle, ptx_run, launch, rows):
     )
 
 
+def rows_of(bundle, kernel):
+    """As many rows as the kernel is meant for, at most 128."""
+    users = [phase for phase in bundle.plan["phases"] if any(launch["kernel"] == kernel for launch in phase["launches"])]
+    return max(phase["max_rows"] or 128 for phase in users)
+
+
 def describe_kernel(kernel, plan):
     """What a kernel takes and consists of, as lines of text."""
     resources, loop = kernel.resources, kernel.loop
@@ -210,6 +224,10 @@ def describe(bundle, ptx_run=None):
     for name, file in sorted(plan["files"].items()):
         yield f"{name}: {file['bytes']:,} bytes"
     yield f"{len(bundle.launches)} launches of {len(kernels)} kernels for {plan['arch']}, PTX {plan['ptx_version']}"
+    for phase in plan["phases"]:
+        yield f"{phase['name']}: {len(phase['launches'])} launches, {phase['arena_row_bytes']:,} bytes of activations per row"
+    if plan["caches"]:
+        yield f"cache: {sum(cache['token_bytes'] for cache in plan['caches']):,} bytes per token"
     missing = [f"{entry['count']} {entry['op']}" for entry in plan["unlowered"] if not entry["op"].startswith("onnx.")]
     if missing:
         yield "no kernel yet: " + ", ".join(missing)
@@ -220,7 +238,7 @@ def describe(bundle, ptx_run=None):
         yield f"\n{name}, launched {len(launches[name])} times"
         yield from describe_kernel(kernel, bundle.kernels[name])
         if ptx_run and is_linear(name):
-            yield describe_run(bundle, ptx_run, launches[name][0], plan["max_rows"] or 128)
+            yield describe_run(bundle, ptx_run, launches[name][0], rows_of(bundle, name))
 
 
 def main(arguments=None):

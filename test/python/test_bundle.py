@@ -4,6 +4,7 @@ with numpy bit for bit."""
 import json
 import subprocess
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -96,34 +97,80 @@ def test_bundle_of_a_model_is_whole(smollm2_bundle):
     kinds = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     assert {kind: linears.count(kind) for kind in set(linears)} == dict.fromkeys(kinds, 30)
     named = set()
-    for launch in smollm2_bundle.launches:
-        kernel = smollm2_bundle.kernels[launch["kernel"]]
-        assert len(kernel["arguments"]) == len(launch["arguments"]) + 1
-        for argument, value in zip(kernel["arguments"], launch["arguments"]):
-            if argument["is"] == "weight":
-                assert list(weights[value["weight"]].shape) == argument["shape"]
-                named.add(value["weight"])
-            else:
-                activation = plan["activations"][value["activation"]]
-                assert (activation["dtype"], activation["row_bytes"]) == (argument["dtype"], argument["row_bytes"])
+    for phase in plan["phases"]:
+        for launch in phase["launches"]:
+            kernel = smollm2_bundle.kernels[launch["kernel"]]
+            assert len(kernel["arguments"]) == len(launch["arguments"]) + 1
+            for argument, value in zip(kernel["arguments"], launch["arguments"]):
+                if argument["is"] == "weight":
+                    assert list(weights[value["weight"]].shape) == argument["shape"]
+                    named.add(value["weight"])
+                elif argument["is"] != "state":
+                    buffer = phase["buffers"][value["activation"]]
+                    assert (buffer["dtype"], buffer["row_bytes"]) == (argument["dtype"], argument["row_bytes"])
     assert named == weights.keys()
+
+
+def test_plan_fits_the_schema(smollm2_bundle, root):
+    schema = json.loads((root / "lib/Target/PTX/plan.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(smollm2_bundle.plan)
+    # It can say no.
+    for change in ({"version": 1}, {"arch": 80}, {"unknown": 0}, {"phases": [{}]}):
+        assert not validator.is_valid({**smollm2_bundle.plan, **change})
+
+
+def lives(bundle, phase):
+    """The first and the last launch that touch each activation."""
+    found = {}
+    for number, launch in enumerate(phase["launches"]):
+        for value in launch["arguments"]:
+            if "activation" in value:
+                first, _ = found.get(value["activation"], (number, number))
+                found[value["activation"]] = first, number
+    return found
+
+
+def test_living_buffers_do_not_overlap(smollm2_bundle):
+    """By the launches alone; rows of codes and sums of a layer share the arena of a few."""
+    for phase in smollm2_bundle.plan["phases"]:
+        live = lives(smollm2_bundle, phase)
+        placed = {name: buffer for name, buffer in phase["buffers"].items() if "offset" in buffer}
+        assert placed.keys().isdisjoint([*phase["inputs"].values(), *phase["outputs"].values()])
+        for name, buffer in placed.items():
+            assert buffer["offset"] % 16 == 0
+            assert buffer["offset"] + buffer["row_bytes"] <= phase["arena_row_bytes"]
+            for other, beside in placed.items():
+                is_apart = live[name][0] > live[other][1] or live[other][0] > live[name][1]
+                if name == other or is_apart or other == buffer.get("in_place_of") or name == beside.get("in_place_of"):
+                    continue
+                first, second = sorted((buffer, beside), key=lambda b: b["offset"])
+                assert first["offset"] + first["row_bytes"] <= second["offset"], f"{name} and {other}"
+        for name, buffer in placed.items():
+            if "in_place_of" in buffer:
+                residual = buffer["in_place_of"]
+                assert (placed[residual]["offset"], live[residual][1]) == (buffer["offset"], live[name][0])
+        assert phase["arena_row_bytes"] <= sum(buffer["row_bytes"] + 15 for buffer in placed.values())
 
 
 def test_launches_are_in_order(smollm2_bundle):
     """What a launch reads, an earlier one or an op without a kernel wrote, or the caller gives."""
-    kernels, written_later = smollm2_bundle.kernels, set()
-    for launch in reversed(smollm2_bundle.launches):
-        for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
-            if argument["is"] == "input":
-                assert value["activation"] not in written_later
-        for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
-            if argument["is"] == "result":
-                written_later.add(value["activation"])
+    kernels = smollm2_bundle.kernels
+    for phase in smollm2_bundle.plan["phases"]:
+        written_later = set()
+        for launch in reversed(phase["launches"]):
+            for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
+                if argument["is"] == "result":
+                    written_later.add(value["activation"])
+            for argument, value in zip(kernels[launch["kernel"]]["arguments"], launch["arguments"]):
+                if argument["is"] == "input":
+                    assert value["activation"] not in written_later
 
 
 def test_damaged_bundles_are_found(smollm2_bundle, tmp_path):
     (tmp_path / "plan.json").write_text(json.dumps({**smollm2_bundle.plan, "version": 99}))
-    with pytest.raises(bundles.BundleError, match="expected a quantopt-bundle of version 1"):
+    with pytest.raises(bundles.BundleError, match="expected a quantopt-bundle of version 2"):
         bundles.Bundle(tmp_path)
     plan = {**smollm2_bundle.plan, "files": {"kernels.ptx": smollm2_bundle.plan["files"]["kernels.ptx"]}}
     (tmp_path / "plan.json").write_text(json.dumps(plan))

@@ -88,9 +88,13 @@ struct TileSelectPass : quantopt::impl::TileSelectPassBase<TileSelectPass> {
   }
 
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (failed(Selection(options).run(function)))
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      SelectionOptions ofFunction = options;
+      if (auto limit = function->getAttrOfType<IntegerAttr>(maxRowsAttrName))
+        ofFunction.maxRows = limit.getInt();
+      if (failed(Selection(ofFunction).run(function)))
         return signalPassFailure();
+    }
   }
 
   SelectionOptions options;

@@ -108,7 +108,7 @@ static llvm::Error writeNoWeights(StringRef path) {
 static LogicalResult writeWeights(ModuleOp copy, Plan &plan, const BundleOptions &options, const BundleFolder &folder) {
   if (plan.weights.empty())
     return report(copy, writeNoWeights(folder.file(weightsFileName)));
-  SmallVector<Value> weights(plan.weights.begin(), plan.weights.end());
+  SmallVector<Value> weights = llvm::to_vector(llvm::make_second_range(plan.weights));
   keepWeightsOnly(copy, weights);
   plan.weights.clear();
   PassManager manager(copy.getContext());
@@ -173,12 +173,11 @@ LogicalResult quantopt::emitBundle(ModuleOp module, const BundleOptions &options
   OwningOpRef<ModuleOp> copy(module.clone());
   if (failed(lower(*copy, options)) || failed(checkKernels(module, *copy, options.arch)))
     return failure();
-  Plan plan = collectPlan(*copy);
+  Plan plan = collectPlan(*copy, options.maxRows);
   FailureOr<std::string> ptx = translateToPtx(*copy->getOps<gpu::GPUModuleOp>().begin(), options.arch);
   if (failed(ptx))
     return failure();
   plan.arch = options.arch;
-  plan.maxRows = options.maxRows;
   plan.ptxVersion = ptxVersionOf(*ptx);
   // Weights first: while they are computed, an interrupt leaves an empty folder at most.
   if (failed(writeWeights(*copy, plan, options, **folder)) ||

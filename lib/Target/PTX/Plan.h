@@ -5,27 +5,8 @@
 //
 //===----------------------------------------------------------------------------===//
 //
-// plan.json, version 1. Dimensions that are known only when the model runs are null; all dimensions but the last are
-// rows, whose number a launch gets as its last argument.
-//
-//   {"format": "quantopt-bundle", "version": 1, "arch": "sm_80", "ptx_version": "8.0", "max_rows": null,
-//    "files": {"kernels.ptx": {"bytes": 1234, "sha256": "..."}, ...},
-//    "kernels": [{"name": "gemm_...", "block": 256, "dynamic_shared_bytes": 98304,
-//                 "grid": {"x": 12, "rows_per_block": 128},
-//                 "arguments": [{"name": "input_scale", "is": "input" | "weight" | "result", "dtype": "f32",
-//                                "columns": 1, "row_bytes": 4},
-//                               ..., {"name": "rows", "is": "rows", "dtype": "ui32"}]}],
-//    "launches": [{"kernel": "gemm_...", "node": "/model/layers.0/self_attn/q_proj/MatMul", "role": "layers.0.q_proj",
-//                  "arguments": [{"activation": "..."} | {"weight": "..."}, ...]}],
-//    "activations": {"name": {"dtype": "i4", "shape": [null, null, 576], "row_bytes": 288}},
-//    "unlowered": [{"op": "llm.attention", "count": 30, "nodes": ["..."]}]}
-//
-// max_rows is the most that a launch may have, or null. The grid of a launch is x by ceil(rows / rows_per_block)
-// blocks. Rows of 4-bit codes are filled up with zeros to a multiple of 64 codes; row_bytes counts that. Weights are
-// tensors of weights.safetensors and have a "shape" in place of columns; packed codes have a "layout"
-// (numerics::Layout). Launches stand in the order of the graph. An argument with "tensor_map": {"row_bytes": 576,
-// "box": [128, 64], "swizzle": 128} is not a pointer but a CUtensorMap (128 bytes) of rank 2 over it: elements are
-// bytes, box and strides in bytes and rows, zeros fill what is outside.
+// plan.json, version 2: the kernels of a bundle, and for each phase (a function of the model) its launches in order and
+// the places of what they hand on. plan.schema.json, beside this file, documents and checks every field.
 //
 //===----------------------------------------------------------------------------===//
 #ifndef QUANTOPT_LIB_TARGET_PTX_PLAN_H
@@ -49,19 +30,10 @@ struct PlannedArgument {
   mlir::RankedTensorType type;
   /// What it is to the kernel: "residual".
   std::string role;
-  /// Of an activation; of a weight once the file of weights is written.
-  std::string name;
-  /// Number of a weight in Plan::weights.
-  unsigned weight = 0;
   /// Of packed codes: the name of their numerics::Layout.
   std::string layout;
   /// Of what the kernel takes by a tensor map in place of a pointer.
   std::optional<tile::TensorMapPlan> tensorMap;
-};
-
-struct PlannedLaunch {
-  std::string kernel, node, role;
-  llvm::SmallVector<PlannedArgument> arguments;
 };
 
 struct PlannedKernel {
@@ -69,23 +41,62 @@ struct PlannedKernel {
   llvm::SmallVector<PlannedArgument> arguments;
 };
 
-struct Plan {
-  std::string arch, ptxVersion;
-  /// 0: any number.
-  int64_t maxRows = 0;
-  std::map<std::string, FileDigest> files;
-  std::vector<PlannedLaunch> launches;
-  /// By name, in the order of their first launch.
-  llvm::MapVector<mlir::StringAttr, PlannedKernel> kernels;
-  llvm::MapVector<mlir::StringAttr, mlir::RankedTensorType> activations;
-  /// Nodes of ops without a kernel, by the op's name.
-  llvm::MapVector<mlir::StringAttr, std::vector<std::string>> unlowered;
-  /// What kernels read of the loaded parameters.
-  llvm::SetVector<mlir::Value> weights;
+/// What a launch gives its kernel for an argument.
+struct PlannedOperand {
+  PlannedArgument::Kind kind;
+  /// Of an activation; of a weight once the file of weights is written.
+  std::string name;
+  /// Number of a weight in Plan::weights.
+  size_t weight = 0;
 };
 
-/// The launches of the tile ops of `module`, whose weights are param.loads (param-hoist), and what is not lowered.
-Plan collectPlan(mlir::ModuleOp module);
+struct PlannedLaunch {
+  std::string kernel, node, role;
+  llvm::SmallVector<PlannedOperand> operands;
+};
+
+/// An activation. What the caller gives or takes has no place in the arena.
+struct PlannedBuffer {
+  mlir::RankedTensorType type;
+  std::optional<int64_t> offset; ///< Bytes per row of the arena.
+  std::string inPlaceOf;         ///< The activation whose place it takes over.
+};
+
+/// A function of the model.
+struct PlannedPhase {
+  std::string name;
+  /// Of a launch; 0: any number.
+  int64_t maxRows = 0;
+  /// Bytes per row.
+  int64_t arenaRowBytes = 0;
+  /// The first launch from which on all work row by row.
+  size_t tail = 0;
+  llvm::MapVector<mlir::StringAttr, PlannedBuffer> buffers;
+  /// Names in the model, and of the activation.
+  std::vector<std::pair<std::string, std::string>> inputs, outputs;
+  std::vector<PlannedLaunch> launches;
+};
+
+struct Plan {
+  std::string arch, ptxVersion;
+  std::map<std::string, FileDigest> files;
+  /// By name, in the order of their first launch.
+  llvm::MapVector<mlir::StringAttr, PlannedKernel> kernels;
+  std::vector<PlannedPhase> phases;
+  /// Nodes of ops without a kernel, by the op's name.
+  llvm::MapVector<mlir::StringAttr, std::vector<std::string>> unlowered;
+  /// What kernels read of the loaded parameters: the symbol and the number of the result, with one load of it.
+  llvm::MapVector<std::pair<mlir::StringAttr, unsigned>, mlir::Value> weights;
+};
+
+/// The launches of the tile ops of `module`, whose weights are param.loads (param-hoist), and what is not lowered. A
+/// function of at most as many rows as its attribute tile.max_rows says, or `maxRows` (0: any number).
+Plan collectPlan(mlir::ModuleOp module, int64_t maxRows);
+
+/// Bytes of a row in memory: of codes those that fill it up too.
+int64_t getRowBytes(mlir::RankedTensorType type);
+/// Elements of a row: the last dimension, unless that is one of rows too (token ids).
+int64_t getColumns(mlir::RankedTensorType type);
 
 /// Gives the weights of all launches their names in the file, by Plan::weights.
 void setWeightNames(Plan &plan, llvm::ArrayRef<std::string> names);

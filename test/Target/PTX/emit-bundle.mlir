@@ -19,10 +19,9 @@
 
 // RUN: FileCheck %s --check-prefix=PLAN --input-file=new/bundle/plan.json
 // PLAN:      "format": "quantopt-bundle"
-// PLAN-NEXT: "version": 1
+// PLAN-NEXT: "version": 2
 // PLAN-NEXT: "arch": "sm_80"
 // PLAN-NEXT: "ptx_version": "{{[0-9.]+}}"
-// PLAN-NEXT: "max_rows": null
 // PLAN:      "kernels.ptx": {
 // PLAN-NEXT: "bytes": {{[0-9]+}}
 // PLAN-NEXT: "sha256": "{{[0-9a-f]+}}"
@@ -33,8 +32,9 @@
 // PLAN-NEXT: "block": {{[0-9]+}}
 // PLAN-NEXT: "dynamic_shared_bytes": {{[0-9]+}}
 // PLAN-NEXT: "grid": {
-// PLAN-NEXT: "rows_per_block": {{[0-9]+}}
-// PLAN-NEXT: "x": 1
+// PLAN-NEXT: "x": 1,
+// PLAN-NEXT: "y": {
+// PLAN-NEXT: "rows": {{[0-9]+}}
 // PLAN:      "arguments": [
 // PLAN-NEXT: {
 // PLAN-NEXT: "name": "input"
@@ -56,7 +56,23 @@
 // PLAN-NEXT: "is": "result"
 // PLAN:      "name": "rows"
 // PLAN-NOT:  "block"
-// PLAN:      "launches": [
+// PLAN:      "phases": [
+// PLAN-NEXT: {
+// PLAN-NEXT: "name": "main"
+// PLAN-NEXT: "max_rows": null
+// Codes of 64 filled up to 32 bytes, a scale, and two results of 24 floats; all live at once.
+// PLAN-NEXT: "arena_row_bytes": 240
+// PLAN-NEXT: "tail": 0
+// PLAN-NEXT: "buffers": {
+// PLAN-NEXT: "activate.quantize_dynamic.0": {
+// PLAN-NEXT: "dtype": "i4"
+// PLAN:      "row_bytes": 32
+// PLAN-NEXT: "offset": 192
+// PLAN:      "first.gemm_w4a4": {
+// PLAN:      "offset": 0
+// PLAN:      "inputs": {}
+// PLAN-NEXT: "outputs": {}
+// PLAN-NEXT: "launches": [
 // PLAN-NEXT: {
 // PLAN-NEXT: "kernel": "[[KERNEL]]"
 // PLAN-NEXT: "node": "first"
@@ -68,9 +84,6 @@
 // PLAN:      "weight": "w.w4.scale"
 // PLAN:      "activation": "first.gemm_w4a4"
 // PLAN:      "node": "second"
-// PLAN:      "activations": {
-// PLAN-NEXT: "activate.quantize_dynamic.0": {
-// PLAN-NEXT: "dtype": "i4"
 // PLAN:      "unlowered": [
 // PLAN-NEXT: {
 // PLAN-NEXT: "op": "q.quantize_dynamic"
@@ -80,8 +93,8 @@
 // Kernels for few rows read the same weights.
 // RUN: quant-opt in.mlir --emit-bundle="output=few max-rows=8" && cmp new/bundle/weights.safetensors few/weights.safetensors
 // RUN: FileCheck %s --check-prefix=FEW --input-file=few/plan.json
-// FEW: "max_rows": 8
 // FEW: "name": "gemm_decode
+// FEW: "max_rows": 8
 
 // The same bytes for any number of threads, and again in place of the bundle that is there.
 // RUN: quant-opt in.mlir --emit-bundle="output=other threads=3 max-memory=0" && diff -r new/bundle other
