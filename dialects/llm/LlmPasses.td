@@ -171,4 +171,26 @@ def QKvCachePass : Llm_Pass<"q-kv-cache"> {
     DefaultOption<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
     DefaultOption<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">];
 }
+
+def LlmSpecializePass : Pass<"llm-specialize", "::mlir::ModuleOp"> {
+  let summary = "A function for each phase of generation";
+  let description = [{
+    Every function in the form of a step (`llm-kv-lower`) is replaced by one per phase, called like it: `prefill`, any
+    number of new tokens of every sequence, and `decode`, one token of every sequence and at most `rows` sequences. They
+    share weights and caches; `tile-select` chooses kernels for each.
+
+    Example:
+    ```mlir
+    func.func @main(%ids: tensor<?x?xi64> {llm.input = "ids"}, ...)
+    // becomes
+    func.func @prefill(%ids: tensor<?x?xi64> {llm.input = "ids"}, ...) attributes {llm.phase = "prefill"}
+    func.func @decode(%ids: tensor<?x?xi64> {llm.input = "ids"}, ...) attributes {llm.phase = "decode", tile.max_rows = 64 : i64}
+    ```
+  }];
+  let options = [
+    ListOption<"phases", "phase", "std::string", "Phases: prefill, decode (default: both)",
+               "llvm::cl::list_init<std::string>({\"prefill\", \"decode\"})">,
+    DefaultOption<"decodeRows", "rows", "int64_t", "64", "Sequences that decode at a time, at most">];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
 #endif

@@ -121,4 +121,20 @@ def Param_CastOp : Param_WeightOp<"cast"> {
   let hasFolder = 1;
   let hasVerifier = 1;
 }
+def Param_ConstantOp : Param_Op<"constant", [Pure, AllTypesMatch<["value", "result"]>,
+    DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
+  let summary = "Small numbers that a pass has computed: a weight expression that reads no file";
+  let description = [{
+    For tables of kernels, as the cosines of positions. `name` is what the parameter will be called.
+
+    Example: `%cos = param.constant "rope.cos" dense<1.0> : tensor<64x32xf32>`
+  }];
+  let arguments = (ins StrAttr:$name, ElementsAttr:$value);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$name $value attr-dict";
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name, "::mlir::DenseElementsAttr":$value), [{
+    build($_builder, $_state, value.getType(), $_builder.getStringAttr(name), value);
+  }]>];
+  let hasVerifier = 1;
+}
 #endif

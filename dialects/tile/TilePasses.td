@@ -8,6 +8,44 @@
 #define TILE_PASSES
 include "PassOptions.td"
 
+def KvLowerPass : Pass<"llm-kv-lower", "::mlir::ModuleOp"> {
+  let summary = "Put keys and values into a packed cache, and attention over it";
+  let description = [{
+    Rewrites every function with `llm.attention` into the form of a step: the model over B sequences of S new tokens each,
+    whose caches are memory that a runtime owns.
+
+    | arguments | |
+    |---|---|
+    | token ids [B, S] | as before, `llm.input = "ids"` |
+    | `sequences` [B, 4] i32 | {past, start, S, 0} of each: tokens in the cache, of which `start` are padding |
+    | `pages` [B, ?] i32 | `layout=paged`: the page of the cache that holds tokens `page`·i and on |
+    | keys and values of a layer, [pages, heads, bytes] ui8 | `llm.state`; the order of a `numerics::KvLayout` |
+
+    `llm.rope`, R3, the quantizers of the cache and `llm.kv_append` become `tile.rope_append`, `llm.attention` becomes
+    `tile.attention`; both get a kernel's configuration from `tile-select`. A cache of a function without quantizers is
+    f16.
+
+    That the graph's mask is causal with padding on the left (and a sliding window), and that its cosines and sines are
+    functions of the position alone, is proved by evaluating them with lib/Interp for several shapes; the cosines and
+    sines become parameters with the bits that the graph computes. What is anything else is an error that names the node.
+
+    Example:
+    ```mlir
+    %k1 = llm.kv_append %past, %k : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32>
+    %a = llm.attention %q, %k1, %v1 mask %m {scale = 0.125 : f64} : ... -> tensor<?x9x?x64xf32>
+    // becomes
+    %q1, %k1, %v1 = tile.rope_append %q, %k, %v, %cos, %sin, %sequences, %keys, %values {cache = #tile.cache<...>} : ...
+    %a = tile.attention %q1, %sequences, %k1, %v1 {scale = 0.125 : f64, cache = #tile.cache<...>} : ...
+    ```
+  }];
+  let options = [
+    DefaultOption<"layout", "layout", "std::string", [{"contiguous"}],
+                  "contiguous: a sequence has a page of its own for all of its context; paged: a table of pages">,
+    DefaultOption<"page", "page", "int64_t", "64", "Tokens of a page (paged), a multiple of 16">,
+    DefaultOption<"maxContext", "max-context", "int64_t", "2048", "Tokens of a sequence at most, a multiple of 16">];
+  let dependentDialects = ["::quantopt::tile::TileDialect", "::quantopt::param::ParamDialect"];
+}
+
 def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
   let summary = "Choose a kernel and its configuration for every op that has one";
   let description = [{

@@ -13,6 +13,7 @@
 #include "quantopt/Conversion/TileToGpu/TileToGpu.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
+#include "quantopt/Interp/KvLower/KvLower.h"
 #include "quantopt/Pipelines/Pipelines.h"
 #include "quantopt/Target/PTX/Bundle.h"
 
@@ -25,6 +26,7 @@ inline void registerAllPasses() {
   registerLlmPasses();
   registerOnnxPasses();
   registerParamPasses();
+  registerKvLowerPass();
   registerTileSelectPass();
   registerTileLowerPass();
   registerEmitBundlePass();

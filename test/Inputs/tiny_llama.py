@@ -1,16 +1,17 @@
 """Writes a LLaMA of two layers with random weights as ONNX, in the nodes that exporters write.   tiny_llama.py OUT.onnx
 
-Hidden 32, 4 heads of 8 over 2 KV heads, intermediate 48, 64 tokens, tied head, KV cache. It exists so that tests of
-recognition, rotation and proofs run on any machine, without exported fixtures.
+Hidden 32, 4 heads of 8 over 2 KV heads, intermediate 48, 64 tokens, tied head, KV cache; options change that. It exists
+so that tests of recognition, rotation, proofs and bundles run on any machine, without exported fixtures.
 """
 
-import sys
+import argparse
 
 import numpy
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 LAYERS, HIDDEN, HEADS, KV_HEADS, SIZE, INTERMEDIATE, TOKENS = 2, 32, 4, 2, 8, 48, 64
+WINDOW = 0
 
 
 class Graph:
@@ -70,7 +71,7 @@ def repeat(graph, cache):
 def attention(graph, x, layer, cos, sin, mask):
     prefix = f"layers.{layer}.self_attn."
     n = norm(graph, x, f"layers.{layer}.input_layernorm")
-    q = split(graph, linear(graph, n, prefix + "q_proj", HIDDEN, HIDDEN), HEADS)
+    q = split(graph, linear(graph, n, prefix + "q_proj", HIDDEN, HEADS * SIZE), HEADS)
     k = split(graph, linear(graph, n, prefix + "k_proj", HIDDEN, KV_HEADS * SIZE), KV_HEADS)
     v = split(graph, linear(graph, n, prefix + "v_proj", HIDDEN, KV_HEADS * SIZE), KV_HEADS)
     k = rope(graph, k, cos, sin)
@@ -81,8 +82,8 @@ def attention(graph, x, layer, cos, sin, mask):
     scores = graph.node("Mul", scores, graph.constant(SIZE**-0.5, numpy.float32))
     shares = graph.node("Softmax", graph.node("Add", scores, mask), axis=-1)
     read = graph.node("Transpose", graph.node("MatMul", shares, repeat(graph, v)), perm=[0, 2, 1, 3])
-    read = graph.node("Reshape", read, graph.constant([0, -1, HIDDEN]))
-    return graph.node("Add", x, linear(graph, read, prefix + "o_proj", HIDDEN, HIDDEN))
+    read = graph.node("Reshape", read, graph.constant([0, -1, HEADS * SIZE]))
+    return graph.node("Add", x, linear(graph, read, prefix + "o_proj", HEADS * SIZE, HIDDEN))
 
 
 def mlp(graph, x, layer):
@@ -115,6 +116,9 @@ def mask(graph):
     causal = graph.node("LessOrEqual", keys, graph.node("Unsqueeze", queries, graph.constant([1])))
     kept = graph.node("Cast", graph.node("Unsqueeze", "attention_mask", graph.constant([1, 2])), to=TensorProto.BOOL)
     allowed = graph.node("And", causal, kept)
+    if WINDOW:
+        first = graph.node("Sub", queries, graph.constant(WINDOW))
+        allowed = graph.node("And", allowed, graph.node("Greater", keys, graph.node("Unsqueeze", first, graph.constant([1]))))
     fill = graph.constant(float(numpy.finfo(numpy.float32).min), numpy.float32)
     return graph.node("Where", allowed, graph.constant(0.0, numpy.float32), fill)
 
@@ -149,5 +153,18 @@ def build():
     return model
 
 
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output")
+    sizes = {"layers": LAYERS, "hidden": HIDDEN, "heads": HEADS, "kv-heads": KV_HEADS, "size": SIZE,
+             "intermediate": INTERMEDIATE, "tokens": TOKENS, "window": WINDOW}
+    for name, default in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    onnx.save(build(), sys.argv[1])
+    options = parse()
+    LAYERS, HIDDEN, HEADS, KV_HEADS, SIZE = (options.layers, options.hidden, options.heads, options.kv_heads, options.size)
+    INTERMEDIATE, TOKENS, WINDOW = options.intermediate, options.tokens, options.window
+    onnx.save(build(), options.output)

@@ -16,12 +16,10 @@ using namespace quantopt::interp;
 
 namespace {
 /// Sizes of one step.
-struct Sizes {
-  int64_t batch, tokens, past;
+struct Sizes : DecoderStep {
+  int64_t batch() const { return padding.size(); }
 };
-constexpr int64_t padding = 2;
-
-enum class Role { TokenIds, Positions, AttentionMask, Cache, Other };
+using Role = InputRole;
 
 struct Argument {
   Role role = Role::Other;
@@ -151,11 +149,11 @@ static std::optional<int64_t> sizeByRole(const Argument &argument, int64_t dim, 
   switch (argument.role) {
   case Role::TokenIds:
   case Role::Positions:
-    return isLast ? sizes.tokens : sizes.batch;
+    return isLast ? sizes.tokens : sizes.batch();
   case Role::AttentionMask:
-    return isLast ? sizes.past + sizes.tokens : sizes.batch;
+    return isLast ? sizes.past + sizes.tokens : sizes.batch();
   case Role::Cache:
-    return dim == 0   ? std::optional<int64_t>(sizes.batch)
+    return dim == 0   ? std::optional<int64_t>(sizes.batch())
            : dim == 2 ? std::optional<int64_t>(sizes.past)
                       : std::nullopt;
   case Role::Other:
@@ -186,7 +184,7 @@ static SmallVector<int64_t> shapeOf(const Argument &argument, Value value, const
     else if (dim == 3 && isScoreMask(value))
       shape.push_back(sizes.past + sizes.tokens);
     else
-      shape.push_back(dim == 0 ? sizes.batch : sizes.tokens);
+      shape.push_back(dim == 0 ? sizes.batch() : sizes.tokens);
   }
   return shape;
 }
@@ -195,11 +193,6 @@ static SmallVector<int64_t> shapeOf(const Argument &argument, Value value, const
 // Values
 //===----------------------------------------------------------------------------===//
 
-/// Whether key `column` of row `row` is padding.
-static bool isPadding(int64_t row, int64_t column, const Sizes &sizes) {
-  return row == 1 && column < padding && sizes.past + sizes.tokens > 2 * padding;
-}
-
 static int64_t integerFor(const Argument &argument, int64_t index, const Sizes &sizes, bool isPadded, Random &random) {
   int64_t width = argument.role == Role::AttentionMask ? sizes.past + sizes.tokens : sizes.tokens;
   int64_t row = index / width, column = index % width;
@@ -207,11 +200,9 @@ static int64_t integerFor(const Argument &argument, int64_t index, const Sizes &
   case Role::TokenIds:
     return random.next() % argument.rows;
   case Role::AttentionMask:
-    return !isPadding(row, column, sizes);
-  case Role::Positions: {
-    int64_t position = sizes.past + column;
-    return isPadded && isPadding(row, 0, sizes) ? std::max<int64_t>(position - padding, 0) : position;
-  }
+    return column >= sizes.padding[row];
+  case Role::Positions:
+    return std::max<int64_t>(sizes.past + column - (isPadded ? sizes.padding[row] : 0), 0);
   default:
     return random.next() % 2;
   }
@@ -244,8 +235,7 @@ static Tensor valuesFor(const Argument &argument, ArrayRef<int64_t> shape, const
   return tensor;
 }
 
-static VerificationStep makeStep(StringRef name, func::FuncOp function, ArrayRef<Argument> arguments,
-                                 const Sizes &sizes) {
+static SmallVector<Tensor> makeInputs(func::FuncOp function, ArrayRef<Argument> arguments, const Sizes &sizes) {
   llvm::StringMap<int64_t> named;
   for (const Argument &argument : arguments)
     for (auto [dim, symbol] : llvm::enumerate(argument.dims))
@@ -253,26 +243,44 @@ static VerificationStep makeStep(StringRef name, func::FuncOp function, ArrayRef
         if (std::optional<int64_t> size = sizeByRole(argument, dim, sizes))
           named.try_emplace(symbol, *size);
   bool isPadded = llvm::any_of(arguments, [](const Argument &a) { return a.role == Role::AttentionMask; });
-  VerificationStep step{name.str(), {}};
+  SmallVector<Tensor> inputs;
   for (auto [i, argument] : llvm::enumerate(arguments)) {
     Random random(i * 1000 + sizes.past);
     Tensor input;
     if (argument.type)
       input = valuesFor(argument, shapeOf(argument, function.getArgument(i), sizes, named), sizes, isPadded, random);
-    step.inputs.push_back(input);
+    inputs.push_back(input);
   }
-  return step;
+  return inputs;
 }
 
-std::vector<VerificationStep> interp::makeVerificationSteps(func::FuncOp function) {
+static SmallVector<Argument> describeAll(func::FuncOp function) {
   SmallVector<Argument> arguments;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     arguments.push_back(describe(function, i));
   completeRoles(arguments);
+  return arguments;
+}
+
+std::vector<VerificationStep> interp::makeVerificationSteps(func::FuncOp function) {
+  SmallVector<Argument> arguments = describeAll(function);
   bool hasCache = llvm::any_of(arguments, [](const Argument &a) { return a.role == Role::Cache; });
   std::vector<VerificationStep> steps;
-  steps.push_back(makeStep(hasCache ? "prefill" : "run", function, arguments, {2, 8, 0}));
+  steps.push_back({hasCache ? "prefill" : "run", makeInputs(function, arguments, {{8, 0, {0, 2}}})});
   if (hasCache)
-    steps.push_back(makeStep("decode", function, arguments, {2, 1, 7}));
+    steps.push_back({"decode", makeInputs(function, arguments, {{1, 7, {0, 2}}})});
   return steps;
+}
+
+SmallVector<InputRole> interp::findInputRoles(func::FuncOp function) {
+  return llvm::map_to_vector(describeAll(function), [](const Argument &argument) { return argument.role; });
+}
+
+SmallVector<Tensor> interp::makeDecoderInputs(func::FuncOp function, const DecoderStep &step) {
+  SmallVector<Argument> arguments = describeAll(function);
+  SmallVector<Tensor> inputs = makeInputs(function, arguments, {step});
+  for (auto [argument, input] : llvm::zip_equal(arguments, inputs))
+    if (argument.role == Role::Cache)
+      input = Tensor::zeros(input.dtype(), input.shape());
+  return inputs;
 }

@@ -33,6 +33,19 @@ struct VerificationStep {
 /// Dimensions that `onnx.dims` gives one name have one size; unnamed ones are batch (the first) or tokens (the rest).
 std::vector<VerificationStep> makeVerificationSteps(mlir::func::FuncOp function);
 
+/// Sizes of a step of a decoder: new tokens of every sequence after `past` tokens in the caches, and how many of all
+/// these are padding on the left, by sequence.
+struct DecoderStep {
+  int64_t tokens, past;
+  llvm::SmallVector<int64_t, 2> padding;
+};
+/// Inputs for such a step, in the standard basis, in the types of the function: random token ids, positions that do not
+/// count padding, caches of zeros. A tensor is null where an argument has a type that is none.
+llvm::SmallVector<Tensor> makeDecoderInputs(mlir::func::FuncOp function, const DecoderStep &step);
+/// What arguments are, as makeVerificationSteps finds it.
+enum class InputRole { TokenIds, Positions, AttentionMask, Cache, Other };
+llvm::SmallVector<InputRole> findInputRoles(mlir::func::FuncOp function);
+
 /// Results of a function in f64 for each step, in the standard basis: inputs and results in rotated bases are converted
 /// on the way. Errors: those of the interpreter; inputs that the function does not take.
 llvm::Expected<std::vector<llvm::SmallVector<Tensor>>> runVerificationSteps(mlir::func::FuncOp function,

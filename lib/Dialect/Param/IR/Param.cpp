@@ -113,7 +113,7 @@ bool quantopt::param::isWeightExpression(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return false;
-  if (isa<LoadOp>(op))
+  if (isa<LoadOp, ConstantOp>(op))
     return true;
   return isa<WeightOpInterface>(op) && op->getNumOperands() && llvm::all_of(op->getOperands(), isWeightExpression);
 }
@@ -162,6 +162,30 @@ llvm::Expected<SmallVector<Tensor>> ScaleOp::evaluate(ArrayRef<Tensor> operands,
     double factor = scale[i / inner % size];
     out[i] = getInverse() ? weight[i] / factor : weight[i] * factor;
   }
+  return SmallVector<Tensor>{result};
+}
+
+//===----------------------------------------------------------------------------===//
+// param.constant
+//===----------------------------------------------------------------------------===//
+
+LogicalResult ConstantOp::verify() {
+  if (!isa<DenseFPElementsAttr>(getValue()) || !getType().getElementType().isF32()) // C12
+    return emitOpError() << "expected dense f32 values, got " << getType();
+  return success();
+}
+
+std::string ConstantOp::getRole() { return getName().str(); }
+
+SmallVector<TensorSlice> ConstantOp::getOperandSlices(TensorSlice &result) {
+  result = TensorSlice::whole(getType().getShape());
+  return {};
+}
+
+llvm::Expected<SmallVector<Tensor>> ConstantOp::evaluate(ArrayRef<Tensor>, const TensorSlice &, rot::ParameterReader) {
+  Tensor result(DType::F64, getType().getShape());
+  llvm::transform(cast<DenseFPElementsAttr>(getValue()).getValues<float>(), result.mutableData<double>().begin(),
+                  [](float value) { return double(value); });
   return SmallVector<Tensor>{result};
 }
 

@@ -110,8 +110,10 @@ private:
       else if (std::string role = cast<WeightOpInterface>(op).getRole(); !llvm::is_contained(roles, role))
         roles.push_back(role);
     }
-    std::string all = base + "." + llvm::join(roles, "_");
-    for (const std::string &name : {base + "." + roles.back(), all})
+    if (!base.empty())
+      base += ".";
+    std::string all = base + llvm::join(roles, "_");
+    for (const std::string &name : {base + roles.back(), all})
       if (!symbols.lookup(name))
         return name;
     return all + "." + llvm::utohexstr(llvm::xxh3_64bits(text), /*LowerCase=*/true);

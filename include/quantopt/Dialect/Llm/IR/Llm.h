@@ -21,6 +21,12 @@ namespace quantopt::llm {
 inline constexpr ::llvm::StringLiteral stateAttrName = "llm.state";
 /// Says which layer of the decoder an op is: StringAttr, "layers.0.q_proj". Names of derived weights come from it.
 inline constexpr ::llvm::StringLiteral roleAttrName = "llm.role";
+/// Of the arguments of a function that llm-kv-lower has made: "ids", "sequences" or "pages".
+inline constexpr ::llvm::StringLiteral inputAttrName = "llm.input";
+/// Of a function that llm-specialize has made: "prefill" or "decode".
+inline constexpr ::llvm::StringLiteral phaseAttrName = "llm.phase";
+/// Of a function: the rows of its launches at most, for tile-select. I64.
+inline constexpr ::llvm::StringLiteral maxRowsAttrName = "tile.max_rows";
 
 } // namespace quantopt::llm
 
