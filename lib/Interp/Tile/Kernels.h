@@ -18,6 +18,11 @@ namespace quantopt::interp {
 
 void registerTileGemms(KernelRegistry &registry);
 void registerTileRows(KernelRegistry &registry);
+void registerTileAttention(KernelRegistry &registry);
+
+/// Rows · hadamard along the last dimension, where there is one.
+llvm::Expected<Tensor> transformRows(KernelContext &context, const Tensor &rows,
+                                     std::optional<mlir::Attribute> hadamard);
 
 /// A float tensor in the type that kernels compute in: f32, or f64 in that precision.
 inline Tensor widen(const Tensor &tensor) { return convert(tensor, compute::arithmeticType(tensor.dtype())); }

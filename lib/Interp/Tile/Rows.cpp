@@ -19,9 +19,8 @@
 using namespace quantopt;
 using namespace quantopt::interp;
 
-/// Rows · hadamard, where there is one.
-static llvm::Expected<Tensor> transformRows(KernelContext &context, const Tensor &rows,
-                                            std::optional<mlir::Attribute> hadamard) {
+llvm::Expected<Tensor> interp::transformRows(KernelContext &context, const Tensor &rows,
+                                             std::optional<mlir::Attribute> hadamard) {
   if (!hadamard)
     return rows;
   auto element = mlir::Float32Type::get(context.op()->getContext());
@@ -68,6 +67,22 @@ static llvm::Expected<Tensors> swigluQuant(KernelContext &context) {
   if (!codes)
     return codes.takeError();
   return Tensors{codes->codes, codes->scale};
+}
+
+static llvm::Expected<Tensors> quant(KernelContext &context) {
+  auto codes = quantizeRows(context, llvm::cast<tile::QuantOp>(context.op()), widen(context.operand(0)));
+  if (!codes)
+    return codes.takeError();
+  return Tensors{codes->codes, codes->scale};
+}
+
+static llvm::Expected<Tensors> swiglu(KernelContext &context) {
+  auto op = llvm::cast<tile::SwigluOp>(context.op());
+  llvm::Expected<Tensor> rows =
+      transformRows(context, compute::swiglu(widen(context.operand(0)), widen(context.operand(1))), op.getHadamard());
+  if (!rows)
+    return rows.takeError();
+  return Tensors{convert(*rows, *context.resultType(0))};
 }
 
 static llvm::Expected<Tensors> norm(KernelContext &context) {
@@ -145,6 +160,8 @@ static llvm::Expected<Tensors> topK(KernelContext &context) {
 void interp::registerTileRows(KernelRegistry &registry) {
   registry.add<tile::NormQuantOp>(normQuant);
   registry.add<tile::SwigluQuantOp>(swigluQuant);
+  registry.add<tile::QuantOp>(quant);
+  registry.add<tile::SwigluOp>(swiglu);
   registry.add<tile::NormOp>(norm);
   registry.add<tile::EmbeddingOp>(embedding, {1});
   registry.add<tile::ArgMaxOp>(argMax);

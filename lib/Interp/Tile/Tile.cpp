@@ -11,4 +11,5 @@ using namespace quantopt;
 void interp::registerTileKernels(KernelRegistry &registry) {
   registerTileGemms(registry);
   registerTileRows(registry);
+  registerTileAttention(registry);
 }
