@@ -287,8 +287,6 @@ PlannedLaunch::Operand PlanReader::readBufferOperand(const JsonScope &scope, con
     scope.fail("the buffer has rows of " + llvm::Twine(buffer.rowBytes) + " bytes of " + toString(buffer.dtype) +
                ", the kernel's argument '" + argument.name + "' " + llvm::Twine(argument.rowBytes) + " of " +
                toString(argument.dtype));
-  if (argument.kind == PlannedKernelArgument::Kind::Result && !buffer.offset)
-    scope.fail("a result needs a place in the arena");
   return {Kind::Buffer, index};
 }
 

@@ -79,6 +79,9 @@ llvm::Expected<SessionSizes> SessionSizes::compute(const BundlePlan &plan, const
     return llvm::createStringError(llvm::Twine(pages) + " pages are more than a page table can number");
   sizes.pages = pages;
   sizes.arenaRowBytes = plan.arenaRowBytes();
+  for (const PlannedPhase &phase : plan.phases)
+    if (auto found = phase.outputs.find("logits"); found != phase.outputs.end())
+      sizes.logitsRowBytes = std::max(sizes.logitsRowBytes, phase.buffers[found->second].rowBytes);
   sizes.cacheTokenBytes = plan.cacheTokenBytes();
   for (const PlannedCache &cache : plan.caches) {
     bool isOverflow = false;

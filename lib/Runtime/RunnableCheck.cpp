@@ -28,7 +28,7 @@ private:
                 "): " + what);
   }
   llvm::Error checkInput(llvm::StringRef name, DType dtype, uint64_t rowBytes);
-  llvm::Error checkLogits();
+  llvm::Error checkOutputs();
   llvm::Error checkReads(unsigned launch);
   llvm::Error checkWrites(unsigned launch);
   llvm::Error checkTail(unsigned launch);
@@ -60,7 +60,9 @@ private:
   /// By buffer: whether a launch has written it, and the last launch that reads it.
   std::vector<bool> isWritten;
   std::vector<size_t> lastRead;
+  /// Those that are written and lie in the arena.
   std::vector<unsigned> written;
+  unsigned logits = 0;
 };
 } // namespace
 
@@ -77,17 +79,17 @@ llvm::Error PhaseCheck::checkInput(llvm::StringRef name, DType dtype, uint64_t r
   return llvm::Error::success();
 }
 
-llvm::Error PhaseCheck::checkLogits() {
+llvm::Error PhaseCheck::checkOutputs() {
   auto found = phase.outputs.find("logits");
   if (found == phase.outputs.end())
     return fail("there is no output 'logits'");
-  const PlannedBuffer &logits = phase.buffers[found->second];
-  bool isKnown = logits.dtype == DType::F32 || logits.dtype == DType::F16 || logits.dtype == DType::BF16;
-  if (!isKnown || logits.rowBytes != bytesInFile(logits.dtype, plan.model->vocabulary) || !logits.offset)
+  logits = found->second;
+  const PlannedBuffer &buffer = phase.buffers[logits];
+  bool isKnown = buffer.dtype == DType::F32 || buffer.dtype == DType::F16 || buffer.dtype == DType::BF16;
+  if (!isKnown || buffer.rowBytes != bytesInFile(buffer.dtype, plan.model->vocabulary) || buffer.offset ||
+      isInput(logits))
     return fail("expected 'logits' to be rows of " + llvm::Twine(plan.model->vocabulary) +
-                " elements of f32, f16 or bf16 in the arena");
-  if (!isWritten[found->second])
-    return fail("no launch writes the logits");
+                " elements of f32, f16 or bf16 outside of the arena");
   return llvm::Error::success();
 }
 
@@ -96,8 +98,7 @@ llvm::Error PhaseCheck::checkReads(unsigned launch) {
     if (operand.kind != OperandKind::Buffer || isResult(launch, position))
       continue;
     const PlannedBuffer &buffer = phase.buffers[operand.index];
-    bool isThere = buffer.offset ? isWritten[operand.index] : isInput(operand.index);
-    if (!isThere)
+    if (!isWritten[operand.index] && !isInput(operand.index))
       return fail(launch, "nothing has written '" + buffer.name + "', which it reads");
   }
   return llvm::Error::success();
@@ -110,13 +111,18 @@ llvm::Error PhaseCheck::checkWrites(unsigned launch) {
     const std::string &name = phase.buffers[operand.index].name;
     if (isWritten[operand.index])
       return fail(launch, "'" + name + "' is written twice");
+    isWritten[operand.index] = true;
+    if (!phase.buffers[operand.index].offset) {
+      if (operand.index != logits)
+        return fail(launch, "'" + name + "' has no place in the arena, and is not the logits");
+      continue;
+    }
     for (unsigned other : written) {
       bool isDone = lastRead[other] < launch ||
                     (lastRead[other] == launch && samePlace(other, operand.index) && isResidual(launch, other));
       if (!isDone && overlap(other, operand.index))
         return fail(launch, "'" + name + "' would overwrite '" + phase.buffers[other].name + "', which is needed");
     }
-    isWritten[operand.index] = true;
     written.push_back(operand.index);
   }
   return llvm::Error::success();
@@ -144,14 +150,14 @@ llvm::Error PhaseCheck::run() {
   if (plan.model->isPaged)
     if (llvm::Error error = checkInput("pages", DType::I32, 0))
       return error;
+  if (llvm::Error error = checkOutputs())
+    return error;
   isWritten.assign(phase.buffers.size(), false);
   lastRead.assign(phase.buffers.size(), 0);
   for (auto [i, launch] : llvm::enumerate(phase.launches))
     for (auto [position, operand] : llvm::enumerate(launch.operands))
       if (operand.kind == OperandKind::Buffer && !isResult(i, position))
         lastRead[operand.index] = i;
-  for (const auto &[name, buffer] : phase.outputs)
-    lastRead[buffer] = phase.launches.size();
   for (unsigned launch = 0; launch < phase.launches.size(); ++launch) {
     if (llvm::Error error = checkReads(launch))
       return error;
@@ -161,7 +167,7 @@ llvm::Error PhaseCheck::run() {
       if (llvm::Error error = checkTail(launch))
         return error;
   }
-  return checkLogits();
+  return isWritten[logits] ? llvm::Error::success() : fail("no launch writes the logits");
 }
 
 llvm::Error BundlePlan::checkRunnable() const {

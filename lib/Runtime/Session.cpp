@@ -26,7 +26,8 @@ struct Session::Step {
   std::optional<LogitRows> wanted;
 
   /// Whether the tail runs for the last row of each sequence alone.
-  bool hasRowTail() const { return wanted == LogitRows::Last && newTokens > 1; }
+  bool hasRowTail() const { return wanted == LogitRows::Last && newTokens > 1 && phase.tail < phase.launches.size(); }
+  const PlannedBuffer &logits() const { return phase.buffers[phase.outputs.find("logits")->second]; }
 };
 
 //===----------------------------------------------------------------------------===//
@@ -54,7 +55,7 @@ Session::~Session() {
   recording.reset();
   if (!cacheAddresses.empty())
     backend.release(cacheAddresses.front());
-  for (uint64_t address : {sequencesAddress, arenaAddress})
+  for (uint64_t address : {sequencesAddress, arenaAddress, logitsAddress})
     if (address)
       backend.release(address);
 }
@@ -103,6 +104,22 @@ llvm::Error Session::growArena(uint64_t rows) {
   return llvm::Error::success();
 }
 
+llvm::Error Session::growLogits(uint64_t rows) {
+  if (rows <= logitsRows)
+    return llvm::Error::success();
+  recording.reset();
+  if (logitsAddress)
+    backend.release(logitsAddress);
+  logitsAddress = logitsRows = 0;
+  llvm::Expected<std::vector<uint64_t>> addresses =
+      backend.allocate("logits of " + std::to_string(rows) + " rows", {{"logits", rows * sizes.logitsRowBytes}});
+  if (!addresses)
+    return addresses.takeError();
+  logitsAddress = addresses->front();
+  logitsRows = rows;
+  return llvm::Error::success();
+}
+
 llvm::Error Session::growCaches(uint32_t tokens) {
   for (uint32_t sequence = 0; pool && sequence < options.batch; ++sequence) {
     llvm::Expected<bool> hasGrown = pool->grow(sequence, tokens);
@@ -115,7 +132,7 @@ llvm::Error Session::growCaches(uint32_t tokens) {
 
 MemoryUse Session::memory() const {
   return {model.bundle().weightBytes(), sizes.cacheBytes, sizes.arenaRowBytes * arenaRows,
-          sizes.tableBytes + arenaRows * idBytes};
+          sizes.logitsRowBytes * logitsRows, sizes.tableBytes + arenaRows * idBytes};
 }
 
 void Session::reset() {
@@ -130,15 +147,16 @@ void Session::reset() {
 // Launches
 //===----------------------------------------------------------------------------===//
 
-ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Operand &operand, uint64_t firstRow,
-                                      uint64_t rows) const {
+ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Operand &operand, RowRange range) const {
   if (operand.kind == OperandKind::Weight)
     return {model.weightAddress(operand.index), model.bundle().weight(operand.index).size()};
   if (operand.kind == OperandKind::Cache)
     return {cacheAddresses[operand.index], plan.caches[operand.index].pageBytes * sizes.pages};
   const PlannedBuffer &buffer = step.phase.buffers[operand.index];
   if (buffer.offset)
-    return {arenaAddress + *buffer.offset * arenaRows + firstRow * buffer.rowBytes, rows * buffer.rowBytes};
+    return {arenaAddress + *buffer.offset * arenaRows + range.first * buffer.rowBytes, range.count * buffer.rowBytes};
+  if (&buffer == &step.logits())
+    return {logitsAddress + range.firstLogits * buffer.rowBytes, range.count * buffer.rowBytes};
   auto isNamed = [&](const char *name) {
     auto found = step.phase.inputs.find(name);
     return found != step.phase.inputs.end() && found->second == operand.index;
@@ -147,7 +165,7 @@ ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Ope
     return {sequencesAddress, uint64_t(options.batch) * wordsPerSequence * sizeof(int32_t)};
   if (isNamed("pages"))
     return {pagesAddress, pool->table().size() * sizeof(int32_t)};
-  return {idsAddress + firstRow * idBytes, rows * idBytes};
+  return {idsAddress + range.first * idBytes, range.count * idBytes};
 }
 
 /// What is in the way of a result is garbage from now on, except where the kernel reads it.
@@ -176,19 +194,19 @@ static uint64_t gridRows(const PlannedKernel &kernel, uint64_t rows, uint64_t se
   llvm_unreachable("unknown kind of rows");
 }
 
-llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned index, uint64_t firstRow, uint64_t rows) {
+llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned index, RowRange range) {
   if (options.cancel && options.cancel->load(std::memory_order_relaxed))
     return llvm::make_error<CancelledError>();
   const PlannedLaunch &launch = step.phase.launches[number];
   const PlannedKernel &kernel = plan.kernels[launch.kernel];
   KernelLaunch call;
   call.kernel = kernel.name;
-  call.grid = {kernel.gridX, unsigned(gridRows(kernel, rows, options.batch, step.newTokens)), 1};
+  call.grid = {kernel.gridX, unsigned(gridRows(kernel, range.count, options.batch, step.newTokens)), 1};
   call.block = {kernel.block, 1, 1};
   call.dynamicSharedBytes = kernel.dynamicSharedBytes;
   llvm::SmallVector<ObservedLaunch::Array, 8> arrays;
   for (auto [operand, argument] : llvm::zip_equal(launch.operands, kernel.arguments)) {
-    ObservedLaunch::Array array = locate(step, operand, firstRow, rows);
+    ObservedLaunch::Array array = locate(step, operand, range);
     KernelLaunch::Argument value{array.address};
     if (argument.map)
       value.map = {array.address,          argument.map->rowBytes, array.bytes / argument.map->rowBytes,
@@ -196,12 +214,12 @@ llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned inde
     call.arguments.push_back(value);
     arrays.push_back(array);
   }
-  call.arguments.push_back({rows});
+  call.arguments.push_back({range.count});
   discardResults(kernel, arrays);
   unsigned tail = step.phase.launches.size() - step.phase.tail;
   unsigned count = step.phase.tail + (step.wanted ? tail * (step.hasRowTail() ? options.batch : 1) : 0);
-  ObservedLaunch observed{step.phase,     launch,        kernel,         call,  arrays,
-                          uint32_t(rows), options.batch, step.newTokens, index, count};
+  ObservedLaunch observed{step.phase,    launch,         kernel, call, arrays, uint32_t(range.count),
+                          options.batch, step.newTokens, index,  count};
   if (observer)
     if (llvm::Error error = observer(observed, /*isAfter=*/false))
       return error;
@@ -222,13 +240,13 @@ llvm::Error Session::launchAll(const Step &step) {
     if (isTail && !step.wanted)
       break;
     if (!isTail || !step.hasRowTail()) {
-      if (llvm::Error error = launchRows(step, number, index++, 0, step.rows))
+      if (llvm::Error error = launchRows(step, number, index++, {0, step.rows, 0}))
         return error;
       continue;
     }
     for (uint32_t sequence = 0; sequence < options.batch; ++sequence) {
       uint64_t row = uint64_t(sequence + 1) * step.newTokens - 1;
-      if (llvm::Error error = launchRows(step, number, index++, row, 1))
+      if (llvm::Error error = launchRows(step, number, index++, {row, 1, sequence}))
         return error;
     }
   }
@@ -287,15 +305,23 @@ static void toFloats(const PlannedBuffer &buffer, llvm::ArrayRef<char> bytes, fl
 }
 
 llvm::Error Session::readLogits(const Step &step, LogitRows rows, float *logits) {
-  const PlannedBuffer &buffer = step.phase.buffers[step.phase.outputs.find("logits")->second];
-  uint64_t count = rows == LogitRows::Last ? 1 : step.newTokens;
-  std::vector<char> bytes(count * buffer.rowBytes);
-  for (uint32_t sequence = 0; sequence < options.batch; ++sequence) {
-    uint64_t firstRow = uint64_t(sequence + 1) * step.newTokens - count;
-    uint64_t address = arenaAddress + *buffer.offset * arenaRows + firstRow * buffer.rowBytes;
-    if (llvm::Error error = backend.read(address, bytes))
+  const PlannedBuffer &buffer = step.logits();
+  // One row for each sequence, or for each row of the step; without a tail, the last rows among all.
+  bool areGathered = rows == LogitRows::All || step.hasRowTail() || step.newTokens == 1;
+  uint64_t count = rows == LogitRows::All ? step.rows : options.batch;
+  if (areGathered) {
+    std::vector<char> bytes(count * buffer.rowBytes);
+    if (llvm::Error error = backend.read(logitsAddress, bytes))
       return error;
-    toFloats(buffer, bytes, logits + sequence * count * vocabulary());
+    toFloats(buffer, bytes, logits);
+    return llvm::Error::success();
+  }
+  std::vector<char> bytes(buffer.rowBytes);
+  for (uint64_t sequence = 0; sequence < count; ++sequence) {
+    uint64_t row = (sequence + 1) * step.newTokens - 1;
+    if (llvm::Error error = backend.read(logitsAddress + row * buffer.rowBytes, bytes))
+      return error;
+    toFloats(buffer, bytes, logits + sequence * vocabulary());
   }
   return llvm::Error::success();
 }
@@ -308,6 +334,9 @@ llvm::Error Session::runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> 
       return llvm::createStringError(llvm::Twine(step.rows) + " rows are more than kernel '" + kernel.name +
                                      "' takes at once: choose a smaller batch or chunk");
   if (llvm::Error error = growArena(step.rows))
+    return error;
+  bool hasTail = phase.tail < phase.launches.size();
+  if (llvm::Error error = growLogits(step.hasRowTail() || (!wanted && hasTail) ? options.batch : step.rows))
     return error;
   if (llvm::Error error = growCaches(pastTokens + newTokens))
     return error;

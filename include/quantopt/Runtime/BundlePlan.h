@@ -77,7 +77,7 @@ struct PlannedBuffer {
   std::string name;
   DType dtype = DType::F32;
   uint64_t rowBytes = 0;
-  /// In bytes per row. Inputs of the phase have none: who runs it owns them.
+  /// In bytes per row. Inputs and outputs of the phase have none: who runs it owns them.
   std::optional<uint64_t> offset;
 };
 

@@ -22,6 +22,7 @@ struct MemoryUse {
   uint64_t caches = 0;
   /// What kernels write for each other.
   uint64_t arena = 0;
+  uint64_t logits = 0;
   /// Token ids, lengths of sequences, page tables.
   uint64_t tables = 0;
 };
@@ -68,6 +69,7 @@ struct SessionSizes {
   uint32_t pages = 0;
   /// Bytes for the arena of one row; an arena has as many as a step has rows.
   uint64_t arenaRowBytes = 0;
+  uint64_t logitsRowBytes = 0;
   uint64_t cacheTokenBytes = 0, cacheBytes = 0, tableBytes = 0;
 
   /// Fails for a context that the bundle does not have, and for a batch of 0.
@@ -124,15 +126,19 @@ private:
   Session(Model &model, const SessionOptions &options, const SessionSizes &sizes);
   llvm::Error allocate();
   llvm::Error growArena(uint64_t rows);
+  llvm::Error growLogits(uint64_t rows);
   llvm::Error growCaches(uint32_t tokens);
   llvm::Error writeInputs(llvm::ArrayRef<int64_t> ids, uint32_t newTokens);
   llvm::Error runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> ids, uint32_t newTokens,
                       std::optional<LogitRows> wanted, float *logits);
   llvm::Error launchAll(const Step &step);
   llvm::Error launchRecorded(const Step &step);
-  llvm::Error launchRows(const Step &step, unsigned number, unsigned index, uint64_t firstRow, uint64_t rows);
-  ObservedLaunch::Array locate(const Step &step, const PlannedLaunch::Operand &operand, uint64_t firstRow,
-                               uint64_t rows) const;
+  /// Rows of a step that a launch works on. Their logits are rows `firstLogits` on.
+  struct RowRange {
+    uint64_t first, count, firstLogits;
+  };
+  llvm::Error launchRows(const Step &step, unsigned number, unsigned index, RowRange range);
+  ObservedLaunch::Array locate(const Step &step, const PlannedLaunch::Operand &operand, RowRange range) const;
   void discardResults(const PlannedKernel &kernel, llvm::ArrayRef<ObservedLaunch::Array> arrays);
   llvm::Error readLogits(const Step &step, LogitRows rows, float *logits);
 
@@ -147,11 +153,11 @@ private:
   bool isTableStale = true;
 
   std::vector<uint64_t> cacheAddresses;
-  uint64_t arenaAddress = 0, arenaRows = 0;
+  uint64_t arenaAddress = 0, arenaRows = 0, logitsAddress = 0, logitsRows = 0;
   uint64_t idsAddress = 0, sequencesAddress = 0, pagesAddress = 0;
   std::vector<int32_t> sequenceWords;
   Observer observer;
-  /// Of a decode step, valid while the arena stays where it is.
+  /// Of a decode step, valid while arena and logits stay where they are.
   std::unique_ptr<Backend::Recording> recording;
   bool hasDecoded = false;
 };

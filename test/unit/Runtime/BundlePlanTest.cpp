@@ -42,7 +42,7 @@ TEST(BundlePlan, ReadsEverything) {
   EXPECT_EQ(plan.caches[0].layout.pageTokens, 16);
   EXPECT_EQ(plan.pagesPerSequence(), 4u);
   EXPECT_EQ(plan.cacheTokenBytes(), 32u);
-  EXPECT_EQ(plan.arenaRowBytes(), 64u);
+  EXPECT_EQ(plan.arenaRowBytes(), 32u);
   EXPECT_EQ(plan.weights, std::vector<std::string>{"table"});
   const PlannedPhase &decode = *plan.findPhase("decode");
   EXPECT_EQ(decode.maxRows, 4u);
@@ -103,18 +103,18 @@ TEST(BundlePlan, NamesWhatIsWrong) {
            {"phases[0].name", "\"warm-up\"", "there is no phase 'prefill'"},
            {"phases[1].name", "\"prefill\"", "phases[1]: 'prefill' is there twice"},
            {"phases[0].max_rows", "0", "phases[0].max_rows: expected"},
-           {"phases[0].arena_row_bytes", "59", "offset: the buffer ends after the arena's 59 bytes per row"},
-           {"phases[0].tail", "6", "phases[0].tail: expected an integer from 0 to 5"},
+           {"phases[0].arena_row_bytes", "31", "offset: the buffer ends after the arena's 31 bytes per row"},
+           {"phases[0].tail", "7", "phases[0].tail: expected an integer from 0 to 6"},
            {"phases[0].tail", "2", "launch 2 (attend): is in the tail, but"},
            {"phases[0].buffers.x.dtype", "\"f32\"", "the buffer has rows of 4 bytes of f32"},
            {"phases[0].buffers.x.shape", "[null, 2]", "row_bytes: expected at least the 8 bytes of 2 elements"},
            {"phases[0].buffers.x.offset", "8", "phases[0].buffers.x.offset: expected a multiple of 16"},
            {"phases[0].buffers.x.offset", "16", "'attended' would overwrite 'x', which is needed"},
-           {"phases[0].buffers.x.offset", "70368744177664", "the buffer ends after the arena's 64 bytes"},
-           {"phases[0].buffers.x.offset", "null", "a result needs a place in the arena"},
+           {"phases[0].buffers.x.offset", "70368744177664", "the buffer ends after the arena's 32 bytes"},
+           {"phases[0].buffers.x.offset", "null", "'x' has no place in the arena, and is not the logits"},
            {"phases[0].buffers.scaled.offset", "16", "'scaled' would overwrite 'attended', which is needed"},
-           {"phases[0].buffers.logits.offset", "0", "'logits' would overwrite 'scaled', which is needed"},
-           {"phases[0].buffers.ids.+offset", "32", "the input 'ids' has a place in the arena"},
+           {"phases[0].buffers.wide.offset", "0", "'wide' would overwrite 'scaled', which is needed"},
+           {"phases[0].buffers.ids.+offset", "16", "the input 'ids' has a place in the arena"},
            {"phases[0].inputs.ids", "\"idz\"", "phases[0].inputs.ids: there is no buffer 'idz'"},
            {"phases[0].inputs", "{\"ids\": \"ids\"}", "phase 'prefill': there is no input 'sequences'"},
            {"phases[0].outputs", "{}", "phase 'prefill': there is no output 'logits'"},
@@ -137,8 +137,7 @@ TEST(BundlePlan, NamesWhatIsWrong) {
 
 TEST(BundlePlan, LetsAResultTakeTheResidualsPlace) {
   json::Value root = parseJson(toyPlan("paged"));
-  jsonAt(root, "phases[0].arena_row_bytes") = 80;
-  jsonAt(root, "phases[0].buffers.logits.offset") = 32;
+  jsonAt(root, "phases[0].buffers.wide.offset") = 0;
   jsonAt(root, "phases[0].buffers.scaled.offset") = 16;
   EXPECT_THAT(errorOf(llvm::formatv("{0}", root).str()), HasSubstr("'scaled' would overwrite 'attended'"));
   jsonAt(root, "kernels[4].arguments[0].name") = "residual";

@@ -38,7 +38,7 @@ TEST(Bundle, SaysWhichFileIsWrong) {
               toy.write("weights.safetensors", toy.read("weights.safetensors").substr(0, 100));
             }},
            {"weights.safetensors': has 0 bytes", [](const ToyBundle &toy) { toy.write("weights.safetensors", ""); }},
-           {"kernels.ptx': has 6686 bytes, and plan.json says 6685: the file has changed",
+           {"kernels.ptx': has 7316 bytes, and plan.json says 7315: the file has changed",
             [](const ToyBundle &toy) { toy.write("kernels.ptx", toy.read("kernels.ptx") + "\n"); }},
            {"weights.safetensors': is damaged: its SHA-256 is not the one in plan.json",
             [](const ToyBundle &toy) {

@@ -118,7 +118,8 @@ TEST_P(SessionOnToy, CountsItsMemory) {
   EXPECT_EQ(session->memory().weights, 44u);
   EXPECT_EQ(session->memory().arena, 0u);
   llvm::cantFail(session->prefill(llvm::cantFail(PromptBatch::pad({someIds(5, 0), someIds(4, 0)}))));
-  EXPECT_EQ(session->memory().arena, 10u * 64);
+  EXPECT_EQ(session->memory().arena, 10u * 32);
+  EXPECT_EQ(session->memory().logits, 2u * 44);
   EXPECT_EQ(session->memory().tables, sizes.tableBytes + 10 * 8);
 }
 
@@ -175,12 +176,12 @@ TEST(Session, ShowsEveryLaunch) {
     return model->backend().read(launch.arrays[0].address, bytes);
   });
   llvm::cantFail(session->prefill({2, 3, someIds(6, 0), {}}));
-  EXPECT_THAT(seen, testing::ElementsAre("embed 6 1/7", "append 6 2/7", "attend 6 3/7", "scale 1 4/7", "scale 1 5/7",
-                                         "head 1 6/7", "head 1 7/7"));
+  EXPECT_THAT(seen, testing::ElementsAre("embed 6 1/9", "append 6 2/9", "attend 6 3/9", "scale 1 4/9", "scale 1 5/9",
+                                         "widen 1 6/9", "widen 1 7/9", "head 1 8/9", "head 1 9/9"));
   seen.clear();
   llvm::cantFail(session->decode({1, 2}));
-  EXPECT_THAT(seen,
-              testing::ElementsAre("embed 2 1/5", "append 2 2/5", "attend_one 2 3/5", "scale 2 4/5", "head 2 5/5"));
+  EXPECT_THAT(seen, testing::ElementsAre("embed 2 1/6", "append 2 2/6", "attend_one 2 3/6", "scale 2 4/6",
+                                         "widen 2 5/6", "head 2 6/6"));
 }
 
 TEST(Session, StopsWhenCancelled) {
