@@ -99,26 +99,18 @@ void AddedTokens::addToMatcher(const AddedToken &token) {
 // Finding
 //===----------------------------------------------------------------------------===//
 
-/// Offset of a text's last character.
-static size_t lastCharacter(llvm::StringRef text) {
-  size_t at = text.size() - 1;
-  while (at > 0 && (text[at] & 0xc0) == 0x80)
-    --at;
-  return at;
-}
-
 static bool beginsWith(bool (*isMember)(char32_t), llvm::StringRef text) {
   return !text.empty() && isMember(startOfUtf8(text).character);
 }
 
 static bool endsWith(bool (*isMember)(char32_t), llvm::StringRef text) {
-  return !text.empty() && isMember(startOfUtf8(text.substr(lastCharacter(text))).character);
+  return !text.empty() && isMember(startOfUtf8(text.substr(lastInUtf8(text))).character);
 }
 
 /// [begin, end) with the white space that the token takes along, but not back before `limit`.
 static Span widen(const AddedToken &token, llvm::StringRef text, Span span, size_t limit) {
   while (token.stripsLeft && span.begin > limit && endsWith(isWhiteSpace, text.take_front(span.begin)))
-    span.begin = lastCharacter(text.take_front(span.begin));
+    span.begin = lastInUtf8(text.take_front(span.begin));
   while (token.stripsRight && beginsWith(isWhiteSpace, text.substr(span.end)))
     span.end += startOfUtf8(text.substr(span.end)).length;
   return span;

@@ -16,6 +16,9 @@ namespace json = llvm::json;
 
 static constexpr size_t longestCachedWord = 64, largestCache = 1 << 16;
 
+/// Key of a pair of ids, or of characters.
+static uint64_t pairOf(uint32_t left, uint32_t right) { return uint64_t(left) << 32 | right; }
+
 //===----------------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------------===//
@@ -78,10 +81,10 @@ llvm::Error Bpe::parseMerges(const json::Array &list) {
 }
 
 llvm::Error Bpe::addMerge(llvm::StringRef left, llvm::StringRef right, uint32_t rank) {
-  llvm::SmallString<64> joined(left);
-  joined += right;
+  llvm::SmallString<64> both(left);
+  both += right;
   uint32_t ids[3];
-  const llvm::StringRef spellings[] = {left, right, joined};
+  const llvm::StringRef spellings[] = {left, right, both};
   for (unsigned i = 0; i < 3; ++i) {
     std::optional<uint32_t> id = tokens.idOf(spellings[i]);
     if (!id)
@@ -90,7 +93,9 @@ llvm::Error Bpe::addMerge(llvm::StringRef left, llvm::StringRef right, uint32_t 
     ids[i] = *id;
   }
   // A pair that is there twice counts as it comes last.
-  merges[uint64_t(ids[0]) << 32 | ids[1]] = {rank, ids[2]};
+  merges[pairOf(ids[0], ids[1])] = {rank, ids[2]};
+  if (!left.empty() && !right.empty())
+    joined.insert(pairOf(startOfUtf8(left.substr(lastInUtf8(left))).character, startOfUtf8(right).character));
   return llvm::Error::success();
 }
 
@@ -119,6 +124,31 @@ void Bpe::encode(llvm::StringRef word, std::vector<uint32_t> &ids) const {
   if (ignoresMerges)
     if (std::optional<uint32_t> id = tokens.idOf(word))
       return ids.push_back(*id);
+  while (word.size() > longestCachedWord)
+    encodePart(takePart(word), ids);
+  if (!word.empty())
+    encodePart(word, ids);
+}
+
+/// What happens on one side of such a place does not depend on the other. Both characters must be tokens: bytes of
+/// other characters could have merges, and an unknown token could be fused.
+llvm::StringRef Bpe::takePart(llvm::StringRef &word) const {
+  size_t end = 0;
+  std::optional<char32_t> left;
+  for (; end < word.size();) {
+    Utf8Start start = startOfUtf8(word.substr(end));
+    bool isToken = tokens.idOf(word.substr(end, start.length)).has_value();
+    if (left && isToken && !joined.contains(pairOf(*left, start.character)))
+      break;
+    left = isToken ? std::optional(start.character) : std::nullopt;
+    end += start.length;
+  }
+  llvm::StringRef part = word.take_front(end);
+  word = word.drop_front(end);
+  return part;
+}
+
+void Bpe::encodePart(llvm::StringRef word, std::vector<uint32_t> &ids) const {
   if (word.size() > longestCachedWord)
     return encodeAnew(word, ids);
   std::lock_guard<std::mutex> lock(mutex);
@@ -171,7 +201,7 @@ Bpe::Symbols Bpe::symbolsOf(llvm::StringRef word) const {
 }
 
 const Bpe::Merge *Bpe::mergeOf(uint32_t left, uint32_t right) const {
-  auto entry = merges.find(uint64_t(left) << 32 | right);
+  auto entry = merges.find(pairOf(left, right));
   return entry == merges.end() ? nullptr : &entry->second;
 }
 

@@ -9,6 +9,7 @@
 
 #include "Vocabulary.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
 #include <array>
 #include <mutex>
@@ -17,7 +18,8 @@ namespace quantopt::tokenizer {
 
 /// Byte-pair encoding (Sennrich et al., "Neural Machine Translation of Rare Words with Subword Units", 2016): a word
 /// begins as its characters; of all neighbours that have a merge, those of the lowest rank are joined, the leftmost
-/// first, until none is left. Takes O(n log n) for n characters; words seen before are looked up.
+/// first, until none is left. Takes O(n log n) for n characters; words seen before are looked up. Long words, such as
+/// whole texts where a file cuts none, are cut between characters that no merge joins, which changes nothing.
 class Bpe {
 public:
   /// The file's object "model".
@@ -41,13 +43,18 @@ private:
   void addUnknown(llvm::StringRef character, std::optional<uint32_t> &pending, Symbols &symbols) const;
   Symbols symbolsOf(llvm::StringRef word) const;
   void merge(Symbols &symbols) const;
+  /// Takes the part off a word's front behind which no merge reaches.
+  llvm::StringRef takePart(llvm::StringRef &word) const;
+  void encodePart(llvm::StringRef word, std::vector<uint32_t> &ids) const;
   void encodeAnew(llvm::StringRef word, std::vector<uint32_t> &ids) const;
   /// Merge of two neighbours, or null.
   const Merge *mergeOf(uint32_t left, uint32_t right) const;
 
   Vocabulary tokens;
-  /// By left id << 32 | right id.
+  /// By the ids of left and right.
   llvm::DenseMap<uint64_t, Merge> merges;
+  /// Characters that some merge brings together.
+  llvm::DenseSet<uint64_t> joined;
   std::optional<uint32_t> unknown;
   bool fusesUnknown = false, ignoresMerges = false;
   /// "<0x00>" to "<0xFF>", where characters without a token become bytes.

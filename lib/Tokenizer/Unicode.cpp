@@ -36,6 +36,13 @@ Utf8Start tokenizer::startOfUtf8(llvm::StringRef bytes) {
   return {Utf8Start::Character, length, character};
 }
 
+size_t tokenizer::lastInUtf8(llvm::StringRef text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (text[at] & 0xc0) == 0x80)
+    --at;
+  return at;
+}
+
 std::optional<size_t> tokenizer::findInvalidUtf8(llvm::StringRef text) {
   for (size_t at = 0; at < text.size();) {
     Utf8Start start = startOfUtf8(text.substr(at));

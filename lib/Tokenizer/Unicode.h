@@ -31,6 +31,9 @@ struct Utf8Start {
 /// `bytes` is not empty.
 Utf8Start startOfUtf8(llvm::StringRef bytes);
 
+/// Offset of the last character of UTF-8 that is not empty.
+size_t lastInUtf8(llvm::StringRef text);
+
 /// Offset of the first byte that is not UTF-8.
 std::optional<size_t> findInvalidUtf8(llvm::StringRef text);
 

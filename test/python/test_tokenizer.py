@@ -235,7 +235,7 @@ ADDED = [
 
 @pytest.mark.parametrize("style", STYLES, ids=lambda style: style.__qualname__.split(".")[0])
 def test_styles(quant_tokenize, texts, random_texts, tmp_path, style):
-    corpus = texts["narrative"][:100_000].split("\n")
+    corpus = texts["narrative"][:30_000].split("\n")
 
     def train(tokenizer, alphabet, special):
         trainer = trainers.BpeTrainer(
