@@ -462,6 +462,7 @@ Value KernelBuilder::pureAsm(Type result, StringRef text, StringRef constraints,
       .getRes();
 }
 Value KernelBuilder::exp2Approx(Value x) { return pureAsm(f32(), "ex2.approx.f32 $0, $1;", "=f,f", x); }
+Value KernelBuilder::exp2Flushed(Value x) { return pureAsm(f32(), "ex2.approx.ftz.f32 $0, $1;", "=f,f", x); }
 Value KernelBuilder::rsqrtApprox(Value x) { return pureAsm(f32(), "rsqrt.approx.f32 $0, $1;", "=f,f", x); }
 Value KernelBuilder::reciprocalApprox(Value x) { return pureAsm(f32(), "rcp.approx.f32 $0, $1;", "=f,f", x); }
 Value KernelBuilder::sqrtApprox(Value x) { return pureAsm(f32(), "sqrt.approx.f32 $0, $1;", "=f,f", x); }
@@ -513,4 +514,8 @@ Fragment KernelBuilder::unpackOffset4(Value codes, Type element) {
 Value KernelBuilder::lop3(Operand x, Operand y, Operand z, uint8_t table) {
   std::string text = "lop3.b32 $0, $1, $2, $3, " + std::to_string(table) + ";";
   return pureAsm(i32(), text, "=r,r,r,r", {materialize(x, i32()), materialize(y, i32()), materialize(z, i32())});
+}
+Value KernelBuilder::permuteBytes(Operand x, Operand y, uint16_t selector) {
+  std::string text = "prmt.b32 $0, $1, $2, " + std::to_string(selector) + ";";
+  return pureAsm(i32(), text, "=r,r,r", {materialize(x, i32()), materialize(y, i32())});
 }

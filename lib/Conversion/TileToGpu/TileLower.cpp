@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "AttentionKernels.h"
 #include "GemmKernels.h"
 #include "IntegerGemms.h"
 #include "KernelRegistry.h"
@@ -38,6 +39,9 @@ static const KernelRegistry &getKernelRegistry() {
     registry.add(buildEmbedding);
     registry.add(buildArgMax);
     registry.add(buildTopK);
+    registry.add(buildAttention);
+    registry.add(buildAttentionDecode);
+    registry.add(buildAttentionCombine);
     return registry;
   }();
   return registry;

@@ -202,9 +202,25 @@ llvm::Expected<Tensor> Kernel::decode(unsigned number, llvm::ArrayRef<char> byte
   return tensor;
 }
 
-std::array<unsigned, 2> Kernel::grid(int64_t rows) const {
+/// New tokens per sequence: S in the first row of the operand [B, 4] that says what differs from launch to launch.
+static int64_t newTokens(tile::KernelOpInterface op, llvm::ArrayRef<Tensor> operands) {
+  for (auto [value, tensor] : llvm::zip(op->getOperands(), operands)) {
+    auto type = mlir::cast<mlir::ShapedType>(value.getType());
+    if (type.getElementType().isSignlessInteger(32) && type.getRank() == 2 && type.getDimSize(1) == 4)
+      return tensor.data<int32_t>()[2];
+  }
+  return 1;
+}
+
+std::array<unsigned, 2> Kernel::grid(int64_t rows, llvm::ArrayRef<Tensor> operands) const {
   tile::Launch launch = op().getLaunch();
-  return {unsigned(launch.gridX), unsigned((rows + launch.rowsPerBlock - 1) / launch.rowsPerBlock)};
+  auto blocksOf = [&](int64_t count) { return (count + launch.rowsPerBlock - 1) / launch.rowsPerBlock; };
+  int64_t blocks = blocksOf(rows);
+  if (launch.gridRows != tile::GridRows::Rows) {
+    int64_t tokens = newTokens(op(), operands);
+    blocks = rows / tokens * (launch.gridRows == tile::GridRows::SequenceRows ? blocksOf(tokens) : 1);
+  }
+  return {unsigned(launch.gridX), unsigned(blocks)};
 }
 
 llvm::Expected<ptx::Argument> Kernel::makeArgument(unsigned number, uint64_t address, int64_t rows) const {
@@ -232,7 +248,7 @@ llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t r
   ptx::DeviceMemory memory;
   ptx::Launch launch;
   launch.kernel = name();
-  auto [gridX, gridY] = grid(rows);
+  auto [gridX, gridY] = grid(rows, operands);
   launch.grid = {gridX, gridY, 1};
   launch.block = {unsigned(op().getLaunch().threads), 1, 1};
   launch.dynamicSharedBytes = unsigned(op().getLaunch().dynamicSharedBytes);

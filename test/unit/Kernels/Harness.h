@@ -65,8 +65,8 @@ public:
   /// Undoes for a result what encode() does for an operand. An error names a row whose padding is not zero.
   llvm::Expected<Tensor> decode(unsigned number, llvm::ArrayRef<char> bytes, int64_t rows) const;
 
-  /// Blocks of a launch over that many rows.
-  std::array<unsigned, 2> grid(int64_t rows) const;
+  /// Blocks of a launch over that many rows; `operands` where that depends on the sequences.
+  std::array<unsigned, 2> grid(int64_t rows, llvm::ArrayRef<Tensor> operands = {}) const;
   /// Runs the kernel on the interpreter over operands in the op's order. Every byte of the results has to be written.
   /// Nothing is launched over 0 rows: a grid may not be empty.
   llvm::Expected<KernelRun> run(llvm::ArrayRef<Tensor> operands, int64_t rows, const RunSettings &settings = {}) const;

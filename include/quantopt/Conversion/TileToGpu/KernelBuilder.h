@@ -240,6 +240,8 @@ public:
   mlir::Value pureAsm(mlir::Type result, llvm::StringRef text, llvm::StringRef constraints, mlir::ValueRange operands);
   /// 2^x, 1/sqrt(x), 1/x, sqrt(x): f32 approximations of the hardware (errors up to 2 ulp; PTX ISA).
   mlir::Value exp2Approx(mlir::Value x);
+  /// The same in one instruction: subnormal numbers and results are 0.
+  mlir::Value exp2Flushed(mlir::Value x);
   mlir::Value rsqrtApprox(mlir::Value x);
   mlir::Value reciprocalApprox(mlir::Value x);
   mlir::Value sqrtApprox(mlir::Value x);
@@ -255,6 +257,8 @@ public:
   Fragment unpackOffset4(mlir::Value codes, mlir::Type element);
   /// lop3.b32 with the truth table `table` (0xF0, 0xCC, 0xAA are x, y, z).
   mlir::Value lop3(Operand x, Operand y, Operand z, uint8_t table);
+  /// prmt.b32: byte i of the result is byte (selector >> 4·i) & 7 of x (0 to 3) and y (4 to 7).
+  mlir::Value permuteBytes(Operand x, Operand y, uint16_t selector);
 
 private:
   mlir::Value materialize(const Operand &operand, mlir::Type type);

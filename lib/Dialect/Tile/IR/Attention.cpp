@@ -260,14 +260,19 @@ Launch AttentionOp::getLaunch() {
   int64_t warps = getConfig()->getWarps();
   return {32 * warps, 0, getAttentionShape(*this).heads, 16 * warps, GridRows::SequenceRows};
 }
-/// Warps exchange their parts of every head of the group: {m, l, o[d]} of 16 rows.
+/// Warps exchange what they have of 8 rows, or of 16 where the group has more than 8 heads: {m, l, o[d]} of each.
 Launch AttentionDecodeOp::getLaunch() {
   AttentionShape shape = getAttentionShape(*this);
-  int64_t warps = getConfig()->getWarps();
-  int64_t exchanged = warps > 1 ? warps * 16 * (shape.headDim + 2) * 4 : 0;
+  int64_t warps = getConfig()->getWarps(), rows = shape.getGroup() > 8 ? 16 : 8;
+  int64_t exchanged = warps > 1 ? warps * rows * (shape.headDim + 2) * 4 : 0;
   return {32 * warps, exchanged, shape.kvHeads * getConfig()->getSplits(), 1, GridRows::Sequences};
 }
-Launch AttentionCombineOp::getLaunch() { return {getConfig().getThreads(), 0, 1, getConfig().getRows()}; }
+/// A thread has two elements of a row.
+Launch AttentionCombineOp::getLaunch() {
+  int64_t threadsPerRow = getConfig().getThreads() / getConfig().getRows();
+  return {getConfig().getThreads(), 0, int64_t(llvm::divideCeil(lastSize(getResult()) / 2, threadsPerRow)),
+          getConfig().getRows()};
+}
 
 Cost RopeAppendOp::getCost(int64_t rows) {
   AttentionShape shape = getAttentionShape(*this);

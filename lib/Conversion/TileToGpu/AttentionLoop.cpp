@@ -1,0 +1,341 @@
+//===- AttentionLoop.cpp - softmax(q kᵀ) v over a cache, in registers -------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "AttentionLoop.h"
+
+using namespace mlir;
+using namespace quantopt;
+
+/// Less than any score: a row that has seen nothing yet. Finite, so that differences are numbers.
+static constexpr double leastScore = -1e30;
+static constexpr double log2OfE = 1.4426950408889634;
+/// p·scale is below 2 to this power plus 1.
+static constexpr int64_t headroom = 14;
+
+AttentionLoop::AttentionLoop(KernelBuilder &k, const AttentionProblem &problem, int64_t halves)
+    : k(k), problem(problem), fragments(k, problem.layout), halves(halves), stepTokens(16) {
+  row = k.shrU(k.lane(), 2);
+  quad = k.bitAnd(k.lane(), 3);
+}
+
+//===----------------------------------------------------------------------===//
+// Around the loop
+//===----------------------------------------------------------------------===//
+
+SequenceState AttentionLoop::loadState(Value sequences, Value sequence) {
+  Fragment fields = k.elements(k.load(k.vectorOf(2, k.i32()), k.rowPointer(sequences, sequence, 16), 8));
+  return {fields[0], fields[1]};
+}
+
+std::array<Value, 2> AttentionLoop::getAllowed(const SequenceState &state, Value index) {
+  Value first = state.start;
+  if (problem.window)
+    first = k.max(first, k.sub(index, problem.window - 1));
+  return {first, k.max(k.sub(k.add(index, 1), first), 0)};
+}
+
+void AttentionLoop::loadQueries(ArrayRef<Value> rows) {
+  for (const HeadChunk &chunk : fragments.getChunks()) {
+    int64_t count = chunk.size / 4, width = std::min<int64_t>(8, count);
+    SmallVector<Fragment> elements(2);
+    for (int64_t half = 0; half < halves; ++half) {
+      Value part = k.address(k.address(rows[half], chunk.first * 2), k.mul(quad, count * 2));
+      for (int64_t i = 0; i < count; i += width)
+        elements[half].append(k.elements(k.load(k.vectorOf(width, k.f16()), k.address(part, 2 * i), 2 * width)));
+    }
+    for (int64_t i = 0; i < chunk.size / 8; i += 2) {
+      Fragment &query = queries.emplace_back();
+      for (int64_t pairNumber : {i, i + 1})
+        for (int64_t half : {0, 1}) {
+          if (half >= halves) {
+            query.push_back(k.constantI32(0));
+            continue;
+          }
+          auto [low, high] = fragments.getKeyPair(chunk, pairNumber);
+          query.push_back(k.bitcast(k.vector({elements[half][low], elements[half][high]}), k.i32()));
+        }
+    }
+  }
+}
+
+Value AttentionLoop::getSum(const AttentionSums &sums, int64_t half) {
+  return k.warpReduce(sums.sum[half], [&](Value x, Value y) { return k.add(x, y); }, /*width=*/4);
+}
+
+Fragment AttentionLoop::getOutput(const AttentionSums &sums, int64_t half, size_t chunk) {
+  ArrayRef<HeadChunk> chunks = fragments.getChunks();
+  int64_t first = chunks[chunk].first / 8;
+  Fragment elements;
+  for (int64_t column : {0, 1})
+    for (int64_t product = 0; product < chunks[chunk].size / 8; ++product)
+      elements.push_back(sums.output[first + product][2 * half + column]);
+  return elements;
+}
+
+SmallVector<Value> AttentionLoop::flatten(const AttentionSums &sums) {
+  SmallVector<Value> values;
+  for (int64_t half = 0; half < halves; ++half)
+    values.append({sums.greatest[half], sums.sum[half]});
+  values.push_back(sums.shift);
+  for (const Fragment &product : sums.output)
+    values.append(product);
+  return values;
+}
+
+AttentionSums AttentionLoop::restore(ValueRange values) {
+  AttentionSums sums;
+  for (int64_t half = 0; half < halves; ++half) {
+    sums.greatest[half] = values[2 * half];
+    sums.sum[half] = values[2 * half + 1];
+  }
+  sums.shift = values[2 * halves];
+  for (size_t i = 2 * halves + 1; i < values.size(); i += 4)
+    sums.output.push_back(Fragment(values.slice(i, 4)));
+  return sums;
+}
+
+AttentionSums AttentionLoop::run(const ContextRange &range, Value keyCache, Value valueCache, Value pageTable) {
+  keys = keyCache;
+  values = valueCache;
+  pages = pageTable;
+  AttentionSums sums;
+  for (int64_t half = 0; half < halves; ++half) {
+    sums.greatest[half] = k.constantF32(leastScore);
+    sums.sum[half] = k.constantF32(0);
+  }
+  // Below the exponent of any scale.
+  sums.shift = k.constantF32(problem.layout.isQuantized() ? -200 : -headroom);
+  sums.output.assign(problem.layout.headDim / 8, Fragment(4, k.constantF32(0)));
+
+  // The codes of a step come in during the step before; the last one loads its own again.
+  Value lastStep = k.bitAnd(range.last, -stepTokens);
+  auto load = [&](Value begin) { return loadStep(range, k.min(begin, lastStep)); };
+  AttentionStep first = load(range.lower);
+  SmallVector<Value> carried = flatten(sums);
+  size_t size = carried.size();
+  carried.append(first.flatten());
+  SmallVector<Value> result =
+      k.loop(range.lower, range.upper, range.stride, carried, [&](Value begin, ValueRange state) {
+        AttentionStep next = load(k.add(begin, range.stride));
+        AttentionSums sums = restore(state.take_front(size));
+        computeStep(range, begin, first.restore(state.drop_front(size)), sums);
+        SmallVector<Value> results = flatten(sums);
+        results.append(next.flatten());
+        return results;
+      });
+  return restore(ValueRange(result).take_front(size));
+}
+
+//===----------------------------------------------------------------------===//
+// Loads
+//===----------------------------------------------------------------------===//
+
+void AttentionStep::forEach(llvm::function_ref<void(Fragment &)> body) {
+  for (auto *fragments : {&keyZeros, &keyScales, &valueScales})
+    llvm::for_each(*fragments, body);
+  for (auto *tokens : {&keyCodes, &valueCodes})
+    for (SmallVector<Fragment> &chunks : *tokens)
+      llvm::for_each(chunks, body);
+}
+SmallVector<Value> AttentionStep::flatten() {
+  SmallVector<Value> values;
+  forEach([&](Fragment &fragment) { values.append(fragment); });
+  return values;
+}
+AttentionStep AttentionStep::restore(ValueRange values) const {
+  AttentionStep step = *this;
+  step.forEach([&](Fragment &fragment) {
+    size_t size = fragment.size();
+    fragment.assign(values.begin(), values.begin() + size);
+    values = values.drop_front(size);
+  });
+  return step;
+}
+
+AttentionStep AttentionLoop::loadStep(const ContextRange &range, Value begin) {
+  const numerics::KvLayout &layout = problem.layout;
+  Value page = range.sequence, inPage = begin;
+  if (problem.isPaged) {
+    Value entries = k.rowPointer(pages, range.sequence, problem.pageColumns * 4);
+    page = k.load(k.i32(), k.address(entries, k.mul(k.divU(begin, layout.pageTokens), 4)), 4);
+    inPage = k.remU(begin, layout.pageTokens);
+  }
+  Value number = k.add(k.mul(page, problem.shape.kvHeads), range.kvHead);
+  Value keyBlock = k.rowPointer(keys, number, layout.blockBytes());
+  Value valueBlock = k.rowPointer(values, number, layout.blockBytes());
+  Value room = k.sub(range.last, begin);
+  auto scaleOffset = [&](Value token) {
+    return k.add(k.mul(token, layout.groups() * layout.scaleBytes()), layout.pageTokens * layout.rowCodeBytes());
+  };
+  AttentionStep step;
+  for (int64_t first = 0; first < stepTokens; first += 8) {
+    Value token = k.add(inPage, k.min(k.add(row, first), room));
+    Value codes = k.mul(token, layout.rowCodeBytes());
+    step.keyZeros.push_back(fragments.loadScales(keyBlock, scaleOffset(token)));
+    SmallVector<Fragment> &chunks = step.keyCodes.emplace_back();
+    for (const HeadChunk &chunk : fragments.getChunks())
+      chunks.push_back(fragments.loadKey(chunk, keyBlock, codes));
+  }
+  for (int64_t tile = 0; tile < stepTokens; tile += 8)
+    for (int64_t i : {0, 1}) {
+      Value token = k.add(inPage, k.min(k.add(k.shl(quad, 1), tile + i), room));
+      Value codes = k.mul(token, layout.rowCodeBytes());
+      step.keyScales.push_back(fragments.loadScales(keyBlock, scaleOffset(token)));
+      step.valueScales.push_back(fragments.loadScales(valueBlock, scaleOffset(token)));
+      SmallVector<Fragment> &chunks = step.valueCodes.emplace_back();
+      for (const HeadChunk &chunk : fragments.getChunks())
+        chunks.push_back(fragments.loadValue(chunk, valueBlock, codes));
+    }
+  return step;
+}
+
+//===----------------------------------------------------------------------===//
+// A step
+//===----------------------------------------------------------------------===//
+
+Fragment AttentionLoop::getScores(const AttentionStep &step, int64_t tile) {
+  // tanh takes e^2x.
+  double toExponent = problem.softcap > 0 ? problem.scale * 2 / problem.softcap * log2OfE : problem.scale * log2OfE;
+  int64_t groups = std::max<int64_t>(1, problem.layout.groups());
+  Fragment scores;
+  size_t product = 0;
+  for (int64_t group = 0; group < groups; ++group) {
+    Fragment sums(4, k.constantF32(0));
+    Value zeros = fragments.getZeros(step.keyZeros[tile], group);
+    for (auto [chunk, codes] : llvm::zip(fragments.getChunks(), step.keyCodes[tile])) {
+      if (chunk.group != group)
+        continue;
+      Fragment pairs = fragments.unpackKey(chunk, codes, zeros);
+      for (size_t i = 0; i < pairs.size(); i += 2)
+        sums = k.mmaFloat(k.f16(), queries[product++], {pairs[i], pairs[i + 1]}, sums);
+    }
+    for (int64_t i = 0; i < 2 * halves; ++i) {
+      Value factor = k.constantF32(float(toExponent));
+      if (problem.layout.isQuantized())
+        factor = k.mul(fragments.getScale(step.keyScales[2 * tile + i % 2], group), factor);
+      Value score = group ? k.fma(sums[i], factor, scores[i]) : k.mul(sums[i], factor);
+      if (group)
+        scores[i] = score;
+      else
+        scores.push_back(score);
+    }
+  }
+  return scores;
+}
+
+/// c·log2(e)·tanh(s/c) = c·log2(e) - 2·c·log2(e) / (e^(2s/c) + 1), out of 2s/c·log2(e).
+Value AttentionLoop::capScore(Value score) {
+  double cap = problem.softcap * log2OfE;
+  return k.fma(k.reciprocalApprox(k.add(k.exp2Flushed(score), 1.0f)), float(-2 * cap), float(cap));
+}
+
+/// What rows g and g + 8 do not attend to of tokens `index` and `index` + 1 gets no weight.
+void AttentionLoop::maskScores(Fragment &scores, const ContextRange &range, Value index) {
+  for (int64_t half = 0; half < halves; ++half)
+    for (int64_t i : {0, 1}) {
+      Value distance = k.sub(k.add(index, i), range.first[half]);
+      Value &score = scores[2 * half + i];
+      score = k.select(k.lessU(distance, range.count[half]), score, -std::numeric_limits<float>::infinity());
+    }
+}
+
+Value AttentionLoop::reduceQuad(Value x) {
+  return k.warpReduce(x, [&](Value left, Value right) { return k.max(left, right); }, /*width=*/4);
+}
+
+/// The exponent of the greatest scale less the headroom: as the low bits of the significand of 2^23 it is a number.
+Value AttentionLoop::getShift(ArrayRef<Fragment> scales) {
+  Value greatest;
+  for (const Fragment &token : scales)
+    for (int64_t group = 0; group < problem.layout.groups(); ++group) {
+      Value scale = fragments.getScale(token, group);
+      greatest = greatest ? k.max(greatest, scale) : scale;
+    }
+  Value exponent = k.shrU(k.bitcast(reduceQuad(greatest), k.i32()), 23);
+  return k.sub(k.bitcast(k.bitOr(exponent, 0x4b000000), k.f32()), float(0x1p23 + 127 + headroom));
+}
+
+/// Replaces scores by weights relative to the greatest score and scale so far, and makes the sums relative to these.
+void AttentionLoop::updateSoftmax(const AttentionStep &step, MutableArrayRef<Fragment> scores, AttentionSums &sums) {
+  Value shift = problem.layout.isQuantized() ? k.max(sums.shift, getShift(step.valueScales)) : sums.shift;
+  std::array<Value, 2> rescale;
+  for (int64_t half = 0; half < halves; ++half) {
+    SmallVector<Value *> row;
+    for (Fragment &tile : scores)
+      row.append({&tile[2 * half], &tile[2 * half + 1]});
+    Value greatest = *row.front();
+    for (Value *score : ArrayRef(row).drop_front())
+      greatest = k.max(greatest, *score);
+    greatest = k.max(sums.greatest[half], reduceQuad(greatest));
+    Value offset = k.add(greatest, shift);
+    rescale[half] = k.exp2Flushed(k.sub(k.add(sums.greatest[half], sums.shift), offset));
+    sums.greatest[half] = greatest;
+    sums.sum[half] = k.mul(sums.sum[half], rescale[half]);
+    for (Value *score : row) {
+      *score = k.exp2Flushed(k.sub(*score, offset));
+      sums.sum[half] = k.add(sums.sum[half], *score);
+    }
+  }
+  sums.shift = shift;
+  for (Fragment &product : sums.output)
+    for (int64_t i = 0; i < 2 * halves; ++i)
+      product[i] = k.mul(product[i], rescale[i / 2]);
+}
+
+/// The left operand of p·v for tiles `tile` and `tile` + 1: weights times the scales of a group.
+Fragment AttentionLoop::getWeights(const AttentionStep &step, ArrayRef<Fragment> weights, int64_t tile, int64_t group) {
+  Fragment operand;
+  for (int64_t t : {tile, tile + 1})
+    for (int64_t half : {0, 1}) {
+      if (half >= halves) {
+        operand.push_back(k.constantI32(0));
+        continue;
+      }
+      Fragment scaled;
+      for (int64_t i : {0, 1}) {
+        Value weight = weights[t][2 * half + i];
+        bool isQuantized = problem.layout.isQuantized();
+        scaled.push_back(isQuantized ? k.mul(weight, fragments.getScale(step.valueScales[2 * t + i], group)) : weight);
+      }
+      operand.push_back(k.bitcast(k.convertFloat(k.vector(scaled), k.f16()), k.i32()));
+    }
+  return operand;
+}
+
+void AttentionLoop::addValues(const AttentionStep &step, ArrayRef<Fragment> weights, int64_t tile,
+                              AttentionSums &sums) {
+  Fragment operand;
+  int64_t group = -1;
+  for (auto [c, chunk] : llvm::enumerate(fragments.getChunks())) {
+    if (chunk.group != group)
+      operand = getWeights(step, weights, tile, group = chunk.group);
+    SmallVector<Fragment> pairs; // of tokens 2t and 2t + 1, and of 2t + 8 and 2t + 9
+    for (int64_t token : {2 * tile, 2 * tile + 2}) {
+      Value zeros = fragments.getZeros(step.valueScales[token], step.valueScales[token + 1], group);
+      pairs.push_back(fragments.unpackValues(chunk, step.valueCodes[token][c], step.valueCodes[token + 1][c], zeros));
+    }
+    for (int64_t product = 0; product < chunk.size / 8; ++product) {
+      Fragment &output = sums.output[chunk.first / 8 + product];
+      output = k.mmaFloat(k.f16(), operand, {pairs[0][product], pairs[1][product]}, output);
+    }
+  }
+}
+
+void AttentionLoop::computeStep(const ContextRange &range, Value begin, const AttentionStep &step,
+                                AttentionSums &sums) {
+  SmallVector<Fragment> scores;
+  for (int64_t tile = 0; tile < stepTokens / 8; ++tile) {
+    Fragment score = getScores(step, tile);
+    if (problem.softcap > 0)
+      for (Value &value : score)
+        value = capScore(value);
+    maskScores(score, range, k.add(begin, k.add(k.shl(quad, 1), 8 * tile)));
+    scores.push_back(score);
+  }
+  updateSoftmax(step, scores, sums);
+  for (int64_t tile = 0; tile < stepTokens / 8; tile += 2)
+    addValues(step, scores, tile, sums);
+}

@@ -1,0 +1,136 @@
+//===- AttentionLoop.h - softmax(q kᵀ) v over a cache, in registers ---------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_LIB_CONVERSION_TILETOGPU_ATTENTIONLOOP_H
+#define QUANTOPT_LIB_CONVERSION_TILETOGPU_ATTENTIONLOOP_H
+
+#include "CacheFragments.h"
+#include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Dialect/Tile/IR/Tile.h"
+
+namespace quantopt {
+
+/// What an attention op says.
+struct AttentionProblem {
+  template <typename OpTy>
+  explicit AttentionProblem(OpTy op)
+      : layout(op.getCache().getLayout()), shape(tile::getAttentionShape(op)), scale(op.getScale().convertToDouble()),
+        softcap(op.getSoftcap().convertToDouble()), window(op.getWindow()), isPaged(bool(op.getPages())),
+        pageColumns(isPaged ? lastSize(op.getPages()) : 0) {}
+
+  numerics::KvLayout layout;
+  tile::AttentionShape shape;
+  double scale, softcap;
+  int64_t window;
+  bool isPaged;
+  /// Of the table of pages.
+  int64_t pageColumns;
+};
+
+/// A row of the tensor `sequences`.
+struct SequenceState {
+  mlir::Value past, start;
+};
+
+/// The part of the context that one warp goes over, in indices of the cache.
+struct ContextRange {
+  mlir::Value sequence, kvHead;
+  /// From index `lower` on, a multiple of the step, to `upper`, by `stride`.
+  mlir::Value lower, upper, stride;
+  /// An index that has been written, at least 0; none after it is read.
+  mlir::Value last;
+  /// For rows g and g + 8: the first index that they attend to, and how many.
+  std::array<mlir::Value, 2> first, count;
+};
+
+/// What a warp knows of its rows after some of the context: m, the greatest score; l = Σ 2^(s - m - shift), of this
+/// lane's part of the context; o = Σ 2^(s - m - shift)·v, 4 registers for each product of 8 columns.
+struct AttentionSums {
+  std::array<mlir::Value, 2> greatest, sum;
+  mlir::Value shift;
+  llvm::SmallVector<Fragment> output;
+};
+
+/// What a lane has of the tokens of a step, as it comes from memory.
+struct AttentionStep {
+  /// For each 8 tokens, of key g: scales, for their zeros; codes, chunk by chunk.
+  llvm::SmallVector<Fragment> keyZeros;
+  llvm::SmallVector<llvm::SmallVector<Fragment>> keyCodes;
+  /// For each 8 tokens, of 2t and 2t + 1: scales of the key and of the value; codes of the value, chunk by chunk.
+  llvm::SmallVector<Fragment> keyScales, valueScales;
+  llvm::SmallVector<llvm::SmallVector<Fragment>> valueCodes;
+
+  llvm::SmallVector<mlir::Value> flatten();
+  /// A step like this one, out of flattened registers.
+  AttentionStep restore(mlir::ValueRange values) const;
+
+private:
+  void forEach(llvm::function_ref<void(Fragment &)> body);
+};
+
+/// Attention of 16 rows over a cache, by one warp and in its registers (FlashAttention-2: Dao 2023, algorithm 1).
+/// Scores are in the domain of log2. A step takes some tokens: products q·kᵀ, the softmax so far, products p·v.
+///
+/// The weights p of a step are rounded to f16 together with the scales of values: 2^(s - m)·scale. So that these
+/// products neither overflow nor lose bits, all of a warp's weights have the factor 2^-shift, with shift = e - 14 where
+/// 2^e is the power of two not above the greatest scale so far: p·scale < 2^15, and down to 2^-14 it has all bits of
+/// f16. That is a weight of 2^-29 of the greatest, or more; smaller ones are off by 2^-25 at most, which is 2^-40 of
+/// it.
+///
+/// Rows g + 8 can be left out: then they are zeros all along.
+class AttentionLoop {
+public:
+  /// `halves`: 1 where only rows 0 to 7 count, else 2.
+  AttentionLoop(KernelBuilder &k, const AttentionProblem &problem, int64_t halves);
+
+  const CacheFragments &getFragments() const { return fragments; }
+  /// Tokens of a step.
+  int64_t getStepTokens() const { return stepTokens; }
+  mlir::Value getRow() const { return row; }
+  mlir::Value getQuad() const { return quad; }
+
+  SequenceState loadState(mlir::Value sequences, mlir::Value sequence);
+  /// The first index that a row at cache index `index` attends to, and how many there are up to `index`.
+  std::array<mlir::Value, 2> getAllowed(const SequenceState &state, mlir::Value index);
+  /// Reads the queries, f16 [headDim]: pointers to rows g and g + 8.
+  void loadQueries(llvm::ArrayRef<mlir::Value> rows);
+  /// `pages` is null for contiguous caches.
+  AttentionSums run(const ContextRange &range, mlir::Value keys, mlir::Value values, mlir::Value pages);
+  /// l of whole rows, in every lane.
+  mlir::Value getSum(const AttentionSums &sums, int64_t half);
+  /// The elements of row g (half 0) or g + 8 that this lane has of a chunk: size/4, from first + t·size/4 on.
+  Fragment getOutput(const AttentionSums &sums, int64_t half, size_t chunk);
+
+private:
+  /// Loads the step that begins at index `begin`.
+  AttentionStep loadStep(const ContextRange &range, mlir::Value begin);
+  void computeStep(const ContextRange &range, mlir::Value begin, const AttentionStep &step, AttentionSums &sums);
+  /// Scores of 8 tokens, still without cap and mask.
+  Fragment getScores(const AttentionStep &step, int64_t tile);
+  mlir::Value capScore(mlir::Value score);
+  void maskScores(Fragment &scores, const ContextRange &range, mlir::Value index);
+  mlir::Value reduceQuad(mlir::Value x);
+  mlir::Value getShift(llvm::ArrayRef<Fragment> scales);
+  void updateSoftmax(const AttentionStep &step, llvm::MutableArrayRef<Fragment> scores, AttentionSums &sums);
+  Fragment getWeights(const AttentionStep &step, llvm::ArrayRef<Fragment> weights, int64_t tile, int64_t group);
+  /// Adds products with the values of 16 tokens.
+  void addValues(const AttentionStep &step, llvm::ArrayRef<Fragment> weights, int64_t tile, AttentionSums &sums);
+  llvm::SmallVector<mlir::Value> flatten(const AttentionSums &sums);
+  AttentionSums restore(mlir::ValueRange values);
+
+  KernelBuilder &k;
+  AttentionProblem problem;
+  CacheFragments fragments;
+  int64_t halves, stepTokens;
+  mlir::Value row, quad;
+  mlir::Value keys, values, pages;
+  /// Left operands: those of each chunk one after the other.
+  llvm::SmallVector<Fragment> queries;
+};
+
+} // namespace quantopt
+
+#endif // QUANTOPT_LIB_CONVERSION_TILETOGPU_ATTENTIONLOOP_H
