@@ -49,6 +49,7 @@ quantopt::runtime::generate(TokenModel &model, const PromptBatch &prompts, const
       ids[sequence] = sample(row, options.sampling, uniform);
       bool isStop = llvm::is_contained(options.stopTokens, ids[sequence]);
       ++statistics.newTokens;
+      statistics.decodeTokens += step > 0;
       isDone[sequence] = !report({sequence, ids[sequence], isStop}) || isStop;
     }
     if (step + 1 == options.maxNewTokens || llvm::all_of(isDone, [](bool done) { return done; }))

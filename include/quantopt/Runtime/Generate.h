@@ -24,8 +24,10 @@ struct GenerateStatistics {
   double prefillSeconds = 0, decodeSeconds = 0;
   /// Rows that prefill ran, padding included.
   uint64_t promptRows = 0;
-  /// Steps after prefill, and tokens that all sequences took together, stop tokens included.
-  uint64_t decodeSteps = 0, newTokens = 0;
+  /// Steps after prefill, and the tokens that they gave to sequences that had not ended.
+  uint64_t decodeSteps = 0, decodeTokens = 0;
+  /// Tokens that all sequences took together, stop tokens included.
+  uint64_t newTokens = 0;
 };
 
 /// A token that was drawn.
