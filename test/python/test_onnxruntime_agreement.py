@@ -7,9 +7,10 @@ cache keep 16 bits, and by their distance to the original; test/Tools compares t
 import json
 import subprocess
 
+import numpy
 import pytest
 
-from quantopt import ort_eval, tokenize
+from quantopt import ort_eval
 
 pytestmark = pytest.mark.slow
 
@@ -41,9 +42,9 @@ def emit(root, reference, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ids_path(root, reference, tmp_path_factory):
+def ids_path(tokenizer, texts, tmp_path_factory):
     path = tmp_path_factory.mktemp("ids") / "ids.npy"
-    tokenize.main([str(reference.with_name("tokenizer.json")), str(root / ".cache/texts/narrative.txt"), str(path)])
+    numpy.save(path, tokenizer.encode(texts["narrative"], add_special_tokens=False).ids)
     return path
 
 

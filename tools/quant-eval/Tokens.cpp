@@ -5,12 +5,9 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Tokens.h"
-#include "Model.h"
 #include "quantopt/Support/Npy.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Process.h"
-#include "llvm/Support/Program.h"
-#include <cstdlib>
+#include "quantopt/Tokenizer/Tokenizer.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace quantopt;
 using llvm::StringRef;
@@ -38,26 +35,15 @@ llvm::Expected<std::vector<int64_t>> eval::readTokenIds(StringRef path) {
   }
 }
 
-static std::string pythonProgram() {
-  std::optional<std::string> stated = llvm::sys::Process::GetEnv("QUANTOPT_PYTHON");
-  return stated ? *stated : QUANTOPT_PYTHON;
-}
-
 llvm::Expected<std::vector<int64_t>> eval::tokenizeText(StringRef textPath, StringRef tokenizerPath) {
-  std::string python = pythonProgram();
-  if (!llvm::sys::fs::can_execute(python))
-    return llvm::createStringError("'" + python +
-                                   "' cannot be executed: set QUANTOPT_PYTHON to a Python with the package "
-                                   "tokenizers, or give ids with --token-ids");
-  auto ids = TemporaryFile::create("npy");
+  llvm::Expected<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::load(tokenizerPath);
+  if (!tokenizer)
+    return tokenizer.takeError();
+  auto text = llvm::MemoryBuffer::getFile(textPath, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!text)
+    return llvm::createStringError(textPath + ": " + text.getError().message());
+  llvm::Expected<std::vector<uint32_t>> ids = (*tokenizer)->encode((*text)->getBuffer(), /*addSpecialTokens=*/false);
   if (!ids)
-    return ids.takeError();
-  ::setenv("PYTHONPATH", QUANTOPT_PYTHONPATH, /*overwrite=*/1);
-  std::string text = textPath.str(), tokenizer = tokenizerPath.str(), error;
-  StringRef arguments[] = {python, "-m", "quantopt.tokenize", tokenizer, text, (*ids)->path()};
-  int status = llvm::sys::ExecuteAndWait(python, arguments, std::nullopt, {}, 0, 0, &error);
-  if (status != 0)
-    return llvm::createStringError("cannot tokenize '" + textPath +
-                                   "': " + (error.empty() ? "the tokenizer reported what is above" : error));
-  return readTokenIds((*ids)->path());
+    return llvm::createStringError(textPath + ": " + llvm::toString(ids.takeError()));
+  return std::vector<int64_t>(ids->begin(), ids->end());
 }

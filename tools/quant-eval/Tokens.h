@@ -15,8 +15,7 @@ namespace quantopt::eval {
 /// Ids in a .npy file of integers of any shape.
 llvm::Expected<std::vector<int64_t>> readTokenIds(llvm::StringRef path);
 
-/// Ids of a text, by a Hugging Face tokenizer.json, without special tokens. Runs Python ($QUANTOPT_PYTHON, or the one
-/// that the build was configured with) with the package `tokenizers`; an error says what is missing.
+/// Ids of a text, by a Hugging Face tokenizer.json, without special tokens around it.
 llvm::Expected<std::vector<int64_t>> tokenizeText(llvm::StringRef textPath, llvm::StringRef tokenizerPath);
 
 } // namespace quantopt::eval

@@ -35,9 +35,13 @@ struct Options {
   cl::OptionCategory category{"quant-eval options"};
   cl::opt<std::string> reference{
       "reference", cl::Required, cl::value_desc("FILE"), cl::cat(category),
-      cl::desc("Model to compare with (.onnx or .mlir), or its logits for the same tokens (.npy)")};
+      cl::desc(
+          "Model to compare with (.onnx, .mlir or the folder of a bundle), or its logits for the same tokens (.npy)")};
   cl::opt<std::string> candidate{"candidate", cl::Required, cl::value_desc("FILE"), cl::cat(category),
-                                 cl::desc("Model to measure (.onnx or .mlir)")};
+                                 cl::desc("Model to measure: the same")};
+  cl::opt<std::string> device{"device", cl::init("interpreter"), cl::value_desc("DEVICE"), cl::cat(category),
+                              cl::desc("Where bundles run: interpreter (their kernels on the CPU, checked strictly), "
+                                       "cuda:N, or reference (lib/Interp; default: interpreter)")};
   cl::opt<std::string> text{"text", cl::value_desc("FILE"), cl::cat(category), cl::desc("Text to predict")};
   cl::opt<std::string> tokenizer{"tokenizer", cl::value_desc("tokenizer.json"), cl::cat(category),
                                  cl::desc("Tokenizer of the models, for --text")};
@@ -77,23 +81,20 @@ static llvm::Expected<std::vector<int64_t>> readTokens(const Options &options) {
 /// The predictions of tokens 1.. of one window.
 static llvm::Error compareWindow(Model &reference, Model &candidate, llvm::ArrayRef<int64_t> ids, Progress &progress,
                                  std::vector<PredictionPair> &pairs) {
-  llvm::Expected<Tensor> referenceStates = reference.run(ids);
-  if (!referenceStates)
-    return referenceStates.takeError();
-  progress.advance();
-  llvm::Expected<Tensor> candidateStates = candidate.run(ids);
-  if (!candidateStates)
-    return candidateStates.takeError();
-  progress.advance();
+  for (Model *model : {&reference, &candidate}) {
+    if (llvm::Error error = model->start(ids))
+      return error;
+    progress.advance();
+  }
   int64_t scored = ids.size() - 1;
   size_t first = pairs.size();
   pairs.resize(first + scored);
   for (int64_t begin = 0; begin < scored; begin += rowsPerChunk) {
     int64_t count = std::min(rowsPerChunk, scored - begin);
-    llvm::Expected<Tensor> p = reference.logits(*referenceStates, begin, count);
+    llvm::Expected<Tensor> p = reference.logits(begin, count);
     if (!p)
       return p.takeError();
-    llvm::Expected<Tensor> q = candidate.logits(*candidateStates, begin, count);
+    llvm::Expected<Tensor> q = candidate.logits(begin, count);
     if (!q)
       return q.takeError();
     int64_t vocabulary = p->dim(-1);
@@ -105,8 +106,8 @@ static llvm::Error compareWindow(Model &reference, Model &candidate, llvm::Array
           numerics::comparePredictions(p->data<float>().slice(row * vocabulary, vocabulary),
                                        q->data<float>().slice(row * vocabulary, vocabulary), ids[begin + row + 1]);
     });
+    progress.advance();
   }
-  progress.advance();
   return llvm::Error::success();
 }
 
@@ -114,14 +115,15 @@ static llvm::Expected<std::vector<PredictionPair>> compareModels(const Options &
   llvm::Expected<std::vector<int64_t>> ids = readTokens(options);
   if (!ids)
     return ids.takeError();
-  auto reference = Model::load(options.reference);
+  auto reference = Model::load(options.reference, options.device);
   if (!reference)
     return reference.takeError();
-  auto candidate = Model::load(options.candidate);
+  auto candidate = Model::load(options.candidate, options.device);
   if (!candidate)
     return candidate.takeError();
   int64_t window = options.window, windows = ids->size() / window;
-  Progress progress("evaluating", 3 * windows);
+  int64_t chunks = (window - 1 + rowsPerChunk - 1) / rowsPerChunk;
+  Progress progress("evaluating", (2 + chunks) * windows);
   std::vector<PredictionPair> pairs;
   for (int64_t i = 0; i < windows; ++i) {
     llvm::ArrayRef<int64_t> tokens = llvm::ArrayRef(*ids).slice(i * window, window);
