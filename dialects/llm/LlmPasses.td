@@ -152,8 +152,9 @@ def QActivationsPass : Llm_LinearPass<"q-activations"> {
 def QKvCachePass : Llm_Pass<"q-kv-cache"> {
   let summary = "Quantize the keys and values that enter the cache";
   let description = [{
-    Codes are asymmetric, one scale and zero point per token, head and group. New rows are quantized before they are
-    appended, and never again: the cache holds the values of their codes, and attention reads those.
+    One scale per token, head and group, and a zero point unless `scheme` is sym. New rows are quantized before they are
+    appended, and never again: the cache holds the values of their codes, and attention reads those. With `scale-type` f16
+    codes are made with the scale as rounded, so that a cache can store it in 2 bytes.
 
     Example:
     ```mlir
@@ -169,7 +170,9 @@ def QKvCachePass : Llm_Pass<"q-kv-cache"> {
   let options = [
     DefaultOption<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave the cache alone">,
     DefaultOption<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
-    DefaultOption<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">];
+    DefaultOption<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">,
+    DefaultOption<"scheme", "scheme", "std::string", [{"asym"}], "asym: with zero points; sym: without">,
+    DefaultOption<"scaleType", "scale-type", "std::string", [{"f32"}], "Type of the scales: f32 or f16">];
 }
 
 def LlmSpecializePass : Pass<"llm-specialize", "::mlir::ModuleOp"> {

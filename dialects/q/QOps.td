@@ -40,7 +40,8 @@ def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
   let summary = "Codes and scales of an activation, per token (and group)";
   let description = [{
     Rows are the fibres of the last dimension. Symmetric without the third result, asymmetric with it; the formulas
-    are those of lib/Numerics/DynamicQuantizer.h. `clip` is the share of the range that the codes cover.
+    are those of lib/Numerics/DynamicQuantizer.h. `clip` is the share of the range that the codes cover. The scale is f32
+    or f16; codes and zero points are made with an f16 scale as it was rounded.
 
     Example:
     ```mlir

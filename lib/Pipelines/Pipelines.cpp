@@ -45,6 +45,8 @@ template <typename Options> static void addQuantizers(OpPassManager &pm, const O
   pm.addPass(createQActivationsPass(activations));
   QKvCachePassOptions cache;
   cache.bits = options.kvBits;
+  cache.groupSize = options.kvGroupSize;
+  cache.scaleType = options.kvScaleType;
   pm.addPass(createQKvCachePass(cache));
   addCleanup(pm);
 }

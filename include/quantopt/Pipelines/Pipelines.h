@@ -31,6 +31,12 @@ template <typename Options> struct PrecisionOptions : mlir::PassPipelineOptions<
   Option<int64_t> actGroupSize{
       *this, "act-group-size",
       llvm::cl::desc("Elements of a linear's input that share a scale; 0: a token (default: 0)"), llvm::cl::init(0)};
+  Option<int64_t> kvGroupSize{*this, "kv-group-size",
+                              llvm::cl::desc("Elements of the cache that share a scale; 0: a head (default: 0)"),
+                              llvm::cl::init(0)};
+  Option<std::string> kvScaleType{*this, "kv-scale-type",
+                                  llvm::cl::desc("Type of the scales of the cache: f32 or f16 (default: f32)"),
+                                  llvm::cl::init("f32")};
 };
 
 /// Round to nearest in the basis that the model came in.

@@ -15,6 +15,9 @@ static constexpr double smallestScale = 1e-8;
 /// Sums of integers below it are exact in f32.
 static constexpr int64_t exactInF32 = int64_t(1) << 24;
 
+/// Bounds the scales that are stored as f16, in numerics::quantizeAsymmetric as here.
+static constexpr double smallestHalf = 0x1p-24, greatestHalf = 65504;
+
 static int64_t blockSize(int64_t groupSize, Value codes) { return groupSize ? groupSize : shapeOf(codes).back(); }
 
 //===----------------------------------------------------------------------------===//
@@ -44,6 +47,15 @@ Value Lowering::reduceGroups(StringRef type, StringRef step, Value value, int64_
   return builder.node(type, step, elementOf(value), shape, {split, builder.ints({-1})}, builder.attr("keepdims", 0));
 }
 
+/// The scale that codes are made with, in the type it has in the IR.
+Value Lowering::storedScale(Value scale, Type type) {
+  if (!type.isF16())
+    return scale;
+  Type f32 = builder.getF32Type();
+  Value bounds[] = {builder.scalar(f32, smallestHalf), builder.scalar(f32, greatestHalf)};
+  return builder.cast("scale_f16", builder.like("::Clip", "scale_in_f16", {scale, bounds[0], bounds[1]}), type);
+}
+
 LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
   int64_t bits = op.getBits(), groupSize = op.getGroupSize();
   if (bits != 4 && bits != 8)
@@ -62,11 +74,12 @@ LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
     Value magnitude = reduceGroups("::ReduceMax", "absmax", builder.like("::Abs", "abs", x), groupSize);
     Value clipped = builder.like("::Mul", "clip", {magnitude, clip});
     Value divided = builder.like("::Div", "divide", {clipped, builder.scalar(f32, (1 << (bits - 1)) - 1)});
-    Value scale = builder.like("::Max", "scale", {divided, floor});
+    Value stored = storedScale(builder.like("::Max", "scale", {divided, floor}), elementOf(op.getScale()));
+    Value scale = builder.cast("scale_as_stored", stored, f32);
     Value codes = builder.node("::QuantizeLinear", "quantize", codeType, shape, {x, scale},
                                {axis, block, builder.attr("output_dtype", getOnnxDataType(codeType))});
     map.map(op.getCodes(), codes);
-    map.map(op.getScale(), scale);
+    map.map(op.getScale(), stored);
     return success();
   }
   Value nothing = builder.scalar(f32, 0), levels = builder.scalar(f32, (1 << bits) - 1);
@@ -77,13 +90,14 @@ LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
   };
   Value high = bound("::ReduceMax", "::Max", "max"), low = bound("::ReduceMin", "::Min", "min");
   Value range = builder.like("::Sub", "range", {high, low});
-  Value scale = builder.like("::Max", "scale", {builder.like("::Div", "divide", {range, levels}), floor});
+  Value unrounded = builder.like("::Max", "scale", {builder.like("::Div", "divide", {range, levels}), floor});
+  Value stored = storedScale(unrounded, elementOf(op.getScale())), scale = builder.cast("scale_as_stored", stored, f32);
   Value shift = builder.like("::Div", "shift", {builder.like("::Neg", "negate", low), scale});
   Value rounded = builder.like("::Round", "round", shift);
   Value zero = builder.cast("zero_point", builder.like("::Clip", "clamp", {rounded, nothing, levels}), codeType);
   Value codes = builder.node("::QuantizeLinear", "quantize", codeType, shape, {x, scale, zero}, {axis, block});
   map.map(op.getCodes(), codes);
-  map.map(op.getScale(), scale);
+  map.map(op.getScale(), stored);
   map.map(op.getZero(), zero);
   return success();
 }
@@ -99,8 +113,11 @@ Value Lowering::dequantizeLinear(StringRef step, Value codes, Value scale, Value
 
 Value Lowering::lower(q::DequantizeOp op) {
   Value zero = op.getZero() ? get(op.getZero()) : Value(), codes = get(op.getCodes());
-  Value result =
-      dequantizeLinear("dequantize", codes, get(op.getScale()), zero, -1, blockSize(op.getGroupSize(), codes));
+  Value scale = get(op.getScale());
+  // DequantizeLinear computes in the type of its scale.
+  if (elementOf(scale).isF16() && elementOf(op.getResult()).isF32())
+    scale = builder.cast("scale_as_stored", scale, builder.getF32Type());
+  Value result = dequantizeLinear("dequantize", codes, scale, zero, -1, blockSize(op.getGroupSize(), codes));
   return builder.cast("narrow", result, elementOf(op.getResult()));
 }
 
@@ -141,7 +158,8 @@ Value Lowering::quantizedProduct(q::LinearOp op) {
   Value sum = builder.node("::MatMul", "matmul", exact, shapeOf(op.getResult()),
                            {codes, builder.cast("weight_codes", weight, exact)});
   sum = builder.cast("sum", sum, f32);
-  Value scaled = builder.like("::Mul", "input_scale", {sum, get(op.getInputScale())});
+  Value inputScale = builder.cast("scale_as_stored", get(op.getInputScale()), f32);
+  Value scaled = builder.like("::Mul", "input_scale", {sum, inputScale});
   return builder.like("::Mul", "weight_scale", {scaled, weightScale});
 }
 
@@ -149,7 +167,8 @@ Value Lowering::groupedProduct(q::LinearOp op) {
   Value x = get(op.getInput());
   int64_t groupSize = op.getWeightGroupSize();
   auto [weight, weightScale] = pack(numerics::inOutLayout, op.getWeight(), op.getWeightScale(), groupSize);
-  Value input = dequantizeLinear("input", x, get(op.getInputScale()), {}, -1, blockSize(op.getInputGroupSize(), x));
+  Value inputScale = builder.cast("scale_as_stored", get(op.getInputScale()), builder.getF32Type());
+  Value input = dequantizeLinear("input", x, inputScale, {}, -1, blockSize(op.getInputGroupSize(), x));
   // A scale per column alone has no blocks: axis 1 instead.
   bool isPerColumn = shapeOf(weightScale).size() == 1;
   Value values = isPerColumn ? dequantizeLinear("weight", weight, weightScale, {}, 1, 0)

@@ -65,6 +65,8 @@ private:
                                int64_t axis, int64_t blockSize);
   /// Max or Min of every group of the last dimension: [.., groups].
   mlir::Value reduceGroups(llvm::StringRef type, llvm::StringRef step, mlir::Value value, int64_t groupSize);
+  /// `scale` as a scale of `type`, f32 or f16, is stored.
+  mlir::Value storedScale(mlir::Value scale, mlir::Type type);
   /// x · T along the last dimension.
   mlir::Value applyTransform(mlir::Operation *op, mlir::Value x, rot::Transform transform);
   mlir::Value applyLeaf(mlir::Operation *op, mlir::Value x, rot::Transform transform, int64_t blocks);

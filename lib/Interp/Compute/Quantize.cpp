@@ -187,11 +187,13 @@ static void quantizeRows(const Tensor &x, const numerics::DynamicQuantizerOption
       });
 }
 
-DynamicCodes compute::quantizeDynamic(const Tensor &x, int64_t bits, int64_t groupSize, double clip, DType codeType) {
+DynamicCodes compute::quantizeDynamic(const Tensor &x, int64_t bits, int64_t groupSize, double clip, DType codeType,
+                                      bool hasHalfScales) {
   numerics::DynamicQuantizerOptions options;
   options.bits = bits;
   options.clip = float(clip);
   options.groupSize = groupSize;
+  options.hasHalfScales = hasHalfScales;
   Shape scaleShape(x.shape());
   scaleShape.back() = options.groupsPerRow(x.dim(-1));
   DType working = arithmeticType(x.dtype());
@@ -205,7 +207,6 @@ DynamicCodes compute::quantizeDynamic(const Tensor &x, int64_t bits, int64_t gro
     quantizeRows<double>(wide, options, result);
   else
     quantizeRows<float>(wide, options, result);
-  result.scale = convert(result.scale, x.dtype());
   return result;
 }
 

@@ -16,9 +16,10 @@ using namespace quantopt::interp;
 
 static llvm::Expected<Tensors> quantizeDynamic(KernelContext &context) {
   auto op = llvm::cast<q::QuantizeDynamicOp>(context.op());
-  compute::DynamicCodes result = compute::quantizeDynamic(context.operand(0), op.getBits(), op.getGroupSize(),
-                                                          op.getClip().convertToDouble(), *context.resultType(0));
-  return Tensors{result.codes, result.scale, result.zero};
+  compute::DynamicCodes result =
+      compute::quantizeDynamic(context.operand(0), op.getBits(), op.getGroupSize(), op.getClip().convertToDouble(),
+                               *context.resultType(0), op.getScale().getType().getElementType().isF16());
+  return Tensors{result.codes, convert(result.scale, *context.resultType(1)), result.zero};
 }
 
 static llvm::Expected<Tensors> dequantize(KernelContext &context) {

@@ -101,6 +101,27 @@ func.func @cache(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
   return %d : tensor<?x3x?x64xf32>
 }
 
+// The scale is rounded to f16 before anything is made with it.
+// CHECK-LABEL: func.func @half_scale
+// CHECK-DAG:   %[[LEAST:.*]] = onnx.Constant() {value = dense<5.96046448E-8> : tensor<f32>}
+// CHECK-DAG:   %[[MOST:.*]] = onnx.Constant() {value = dense<6.550400e+04> : tensor<f32>}
+// CHECK:       onnx.Sub
+// CHECK-NEXT:  onnx.Div
+// CHECK-NEXT:  %[[WIDE:.*]] = onnx.Max(
+// CHECK-NEXT:  %[[BOUNDED:.*]] = onnx.Clip(%[[WIDE]], %[[LEAST]], %[[MOST]])
+// CHECK-NEXT:  %[[STORED:.*]] = onnx.Cast(%[[BOUNDED]]) {to = 10 : i64}
+// CHECK-NEXT:  %[[SCALE:.*]] = onnx.Cast(%[[STORED]]) {to = 1 : i64}
+// CHECK:       onnx.Div(%{{.*}}, %[[SCALE]])
+// CHECK:       %[[Q:.*]] = onnx.QuantizeLinear(%{{.*}}, %[[SCALE]], %[[Z:.*]]) {axis = -1 : i64, block_size = 64 : i64}
+// CHECK-NEXT:  onnx.DequantizeLinear(%[[Q]], %[[SCALE]], %[[Z]])
+func.func @half_scale(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
+  %c, %s, %z = q.quantize_dynamic %k {bits = 4 : i64, clip = 0.95 : f64, group_size = 0 : i64}
+    : tensor<?x3x?x64xf32> -> (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf16>, tensor<?x3x?x1xui4>)
+  %d = q.dequantize %c, %s zero %z {group_size = 0 : i64}
+    : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf16>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>
+  return %d : tensor<?x3x?x64xf32>
+}
+
 // 2048 products of 8-bit codes do not fit the 24 bits of f32.
 // CHECK-LABEL: func.func @eight_bits
 // CHECK:       onnx.QuantizeLinear(%arg0, %[[SCALE:.*]]) {axis = -1 : i64, block_size = 2048 : i64, output_dtype = 3 : i64}

@@ -50,7 +50,14 @@ func.func @weight_scale(%w: tensor<4x8xf32>) {
 }
 
 // -----
-// C2: bits and clip.
+// C2: bits, clip and the type of scales.
+func.func @scale_type(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected a scale of type f32 or f16, got 'bf16'}}
+  %c, %s = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xbf16>)
+  return
+}
+
+// -----
 func.func @bits(%x: tensor<?x8xf32>) {
   // expected-error@+1 {{expected 2 to 4 bits, got 5}}
   %c, %s = q.quantize_dynamic %x {bits = 5 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Interp/Compute/Quantize.h"
 #include "TestTensors.h"
+#include "quantopt/Support/Conversion.h"
 
 using namespace quantopt;
 using namespace quantopt::compute;
@@ -48,6 +49,17 @@ TEST(Quantize, DynamicCodesDoNotDependOnOtherRows) {
                          all.codes.data<int8_t>().begin() + 39 * 576));
   DynamicCodes cache = quantizeDynamic(x, 4, 0, 0.95, DType::U4);
   EXPECT_EQ(cache.zero.shape().vec(), (std::vector<int64_t>{40, 1}));
+}
+
+TEST(Quantize, CodesAreMadeWithHalfScalesAsRounded) {
+  Tensor x = floats({1, 4}, {0.1f, -0.7f, 2.05f, 0.2f});
+  DynamicCodes half = quantizeDynamic(x, 4, 0, 1, DType::U4, /*hasHalfScales=*/true);
+  float scale = half.scale.data<float>()[0]; // 2.75/15 = 0.18333334, between the f16 values 0.18325 and 0.18338
+  EXPECT_EQ(scale, 1502.0f / 8192);
+  EXPECT_EQ(convert(convert(half.scale, DType::F16), DType::F32).data<float>()[0], scale);
+  expectElements<uint8_t>(half.codes, {1, 4}, {5, 0, 15, 5});
+  DynamicCodes tiny = quantizeDynamic(floats({1, 2}, {0, 1e-9f}), 4, 0, 1, DType::I4, /*hasHalfScales=*/true);
+  EXPECT_EQ(tiny.scale.data<float>()[0], 0x1p-24f);
 }
 
 static Tensor codes(llvm::ArrayRef<int64_t> shape, int seed, DType type, int range) {

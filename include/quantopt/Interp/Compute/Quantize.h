@@ -33,8 +33,10 @@ struct DynamicCodes {
   Tensor codes, scale, zero;
 };
 /// `bits`, `groupSize` (0: the whole row) and `clip` as in numerics::DynamicQuantizerOptions; codes in `codeType`, a
-/// signed one for symmetric codes, an unsigned one for asymmetric ones, which come with zero points.
-DynamicCodes quantizeDynamic(const Tensor &x, int64_t bits, int64_t groupSize, double clip, DType codeType);
+/// signed one for symmetric codes, an unsigned one for asymmetric ones, which come with zero points. Scales are F32 or
+/// F64 like the arithmetic, also where `hasHalfScales` makes them f16 values.
+DynamicCodes quantizeDynamic(const Tensor &x, int64_t bits, int64_t groupSize, double clip, DType codeType,
+                             bool hasHalfScales = false);
 
 /// Σ over groups of (integer sum of codes · xs) · ws, in ascending order of groups. x [..., K] codes, xs [..., Gx], and
 /// of the weight rows [from, from + n) w [n, K] and ws [n, Gw]; Gx and Gw are equal or 1. Writes result[:, from : from

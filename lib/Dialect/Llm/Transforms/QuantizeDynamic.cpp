@@ -18,7 +18,7 @@ DynamicCodes llm::quantizeDynamic(Value value, const DynamicCodeOptions &options
   auto codes = cast<RankedTensorType>(type.clone(q::getCodeType(builder.getContext(), options.bits, options.hasZero)));
   SmallVector<int64_t> shape(type.getShape());
   shape.back() = q::groupCount(shape.back(), options.groupSize);
-  Type scale = RankedTensorType::get(shape, builder.getF32Type());
+  Type scale = RankedTensorType::get(shape, options.hasHalfScales ? Type(builder.getF16Type()) : builder.getF32Type());
   Type zero = options.hasZero ? RankedTensorType::get(shape, codes.getElementType()) : Type();
   auto op = q::QuantizeDynamicOp::create(
       builder, value.getLoc(), codes, scale, zero, value, builder.getI64IntegerAttr(options.bits),

@@ -17,6 +17,7 @@ struct DynamicCodeOptions {
   int64_t groupSize;
   double clip;
   bool hasZero;
+  bool hasHalfScales = false;
 };
 
 /// A value as codes and, once somebody asked for them, the values of its codes.

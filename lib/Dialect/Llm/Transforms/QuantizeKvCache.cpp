@@ -16,11 +16,25 @@ namespace quantopt {
 using namespace mlir;
 using namespace quantopt;
 
+static LogicalResult checkChoice(MLIRContext *context, StringRef option, StringRef value, ArrayRef<StringRef> choices) {
+  if (llvm::is_contained(choices, value))
+    return success();
+  return emitError(UnknownLoc::get(context))
+         << "q-kv-cache needs " << option << " to be one of " << choices << "; got '" << value << "'";
+}
+
 namespace {
 struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
   using Base::Base;
 
-  LogicalResult initialize(MLIRContext *context) override { return llm::checkBits(context, "q-kv-cache", bits); }
+  LogicalResult initialize(MLIRContext *context) override {
+    if (failed(llm::checkBits(context, "q-kv-cache", bits)) ||
+        failed(checkChoice(context, "scheme", scheme, {"asym", "sym"})) ||
+        failed(checkChoice(context, "scale-type", scaleType, {"f32", "f16"})))
+      return failure();
+    options = {bits, groupSize, clip, /*hasZero=*/scheme == "asym", /*hasHalfScales=*/scaleType == "f16"};
+    return success();
+  }
 
   void runOnOperation() override {
     if (bits == 16)
@@ -34,11 +48,13 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
       hasCache = true;
       if (append.getRows().getDefiningOp<q::DequantizeOp>())
         return;
-      llm::DynamicCodes codes = llm::quantizeDynamic(append.getRows(), {bits, groupSize, clip, /*hasZero=*/true});
+      llm::DynamicCodes codes = llm::quantizeDynamic(append.getRows(), options);
       append.getRowsMutable().assign(llm::dequantize(codes));
     });
     if (hasAttention && !hasCache)
       getOperation().emitWarning() << "has attention but no cache: there is nothing for q-kv-cache to quantize";
   }
+
+  llm::DynamicCodeOptions options;
 };
 } // namespace

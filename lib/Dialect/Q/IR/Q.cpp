@@ -136,6 +136,8 @@ LogicalResult QuantizeDynamicOp::verify() {
     return failure();
   if (!(getClip().convertToDouble() > 0 && getClip().convertToDouble() <= 1)) // C2
     return emitOpError() << "expected a clip in (0, 1], got " << getClip().convertToDouble();
+  if (Type scale = getScale().getType().getElementType(); !scale.isF32() && !scale.isF16()) // C2
+    return emitOpError() << "expected a scale of type f32 or f16, got " << scale;
   return verifyGranularity(*this, input, codes, getZero(), getScale().getType(), getGroupSize());
 }
 
