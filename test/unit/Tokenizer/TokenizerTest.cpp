@@ -8,6 +8,7 @@
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 #include "gtest/gtest.h"
+#include <random>
 
 using namespace quantopt;
 namespace json = llvm::json;
@@ -239,4 +240,23 @@ TEST(TokenizerTest, NamesTheFile) {
   auto tokenizer = Tokenizer::load("/nowhere/tokenizer.json");
   ASSERT_FALSE(tokenizer);
   EXPECT_EQ(llvm::toString(tokenizer.takeError()).find("/nowhere/tokenizer.json: "), 0u);
+}
+
+TEST(TokenizerTest, SurvivesAnyBytes) {
+  std::string whole = textOf(tiny());
+  std::mt19937 random(7);
+  unsigned accepted = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = whole;
+    text[random() % text.size()] = "\"\\{}[],:0129eE\x80\xff\0 ax"[random() % 21];
+    auto tokenizer = Tokenizer::parse(text);
+    if (!tokenizer) {
+      EXPECT_NE(llvm::toString(tokenizer.takeError()), "");
+      continue;
+    }
+    ++accepted;
+    Ids ids = encode(**tokenizer, "lower <end> lowlow €");
+    EXPECT_TRUE(bool((*tokenizer)->decode(ids, /*skipSpecialTokens=*/false)));
+  }
+  EXPECT_GT(accepted, 50u);
 }
