@@ -1,7 +1,8 @@
 """The lit suite: IR and tool tests, checked by FileCheck.
 
 Substitutions: %shared, the folder with the test data that is not in the tree; %models, test/models; %cache, what tools/setup.sh
-made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python; %ptxas, NVIDIA's assembler.
+made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python; %ptxas, NVIDIA's assembler;
+%cuda-stand-in, a folder with a libcuda.so.1 that runs kernels on the PTX interpreter.
 Features, for REQUIRES: shared, that folder is there; model, the cache is filled; ptxas, it is installed; slow, this is no
 quick run.
 """
@@ -31,6 +32,7 @@ config.substitutions += [
     ("%models", os.path.join(source, "test", "models")),
     ("%cache", os.path.join(source, ".cache")),
     ("%python", config.python),
+    ("%cuda-stand-in", os.path.join(binary, "test", "lib", "cuda-stand-in")),
 ]
 
 if os.path.isdir(shared):
