@@ -53,10 +53,10 @@ void run::printMemory(const MemoryUse &use, llvm::raw_ostream &os) {
      << " of logits and tables\n";
 }
 
-void run::printSpeed(const GenerateStatistics &statistics, bool measuresTime, llvm::raw_ostream &os) {
+void run::printSpeed(const GenerateStatistics &statistics, llvm::StringRef device, llvm::raw_ostream &os) {
   auto line = [&](llvm::StringRef name, uint64_t tokens, double seconds) {
     os << name << ": " << tokens << " tokens in " << llvm::format("%.3f", seconds) << " s";
-    if (measuresTime && seconds > 0)
+    if (device.empty() && seconds > 0)
       os << llvm::format(", %.1f tokens/s", double(tokens) / seconds);
     else if (tokens)
       os << llvm::format(", %.3f s per token", seconds / double(tokens));
@@ -65,8 +65,8 @@ void run::printSpeed(const GenerateStatistics &statistics, bool measuresTime, ll
   line("prefill", statistics.promptRows, statistics.prefillSeconds);
   if (statistics.decodeSteps)
     line("decode", statistics.decodeTokens, statistics.decodeSeconds);
-  if (!measuresTime)
-    os << "interpreter: not a measurement of speed\n";
+  if (!device.empty())
+    os << device << ": not a measurement of speed\n";
 }
 
 void LaunchProgress::show(const ObservedLaunch &launch) {

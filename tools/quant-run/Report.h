@@ -24,8 +24,9 @@ void printPlan(const runtime::Bundle &bundle, const runtime::SessionOptions &opt
 /// Prints the bytes that are allocated, by kind.
 void printMemory(const runtime::MemoryUse &use, llvm::raw_ostream &os);
 
-/// Prints tokens and seconds of both phases.
-void printSpeed(const runtime::GenerateStatistics &statistics, bool measuresTime, llvm::raw_ostream &os);
+/// Prints tokens and seconds of both phases. `device` is one whose time says nothing of a GPU ("interpreter"), or
+/// empty.
+void printSpeed(const runtime::GenerateStatistics &statistics, llvm::StringRef device, llvm::raw_ostream &os);
 
 /// Shows which launch of a step runs: in place on a terminal, else a line at most every ten seconds.
 class LaunchProgress {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Prompts.h"
+#include "Reference.h"
 #include "Report.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -31,8 +32,8 @@ struct Options {
   cl::list<std::string> tokenIds{"token-ids", cl::value_desc("1,2,3"), cl::cat(category),
                                  cl::desc("Token ids to continue; ids are printed, not text")};
   cl::opt<std::string> device{"device", cl::value_desc("DEVICE"), cl::init("cuda:0"), cl::cat(category),
-                              cl::desc("cuda:N, or interpreter: the kernels on the CPU, checked strictly (default: "
-                                       "cuda:0)")};
+                              cl::desc("cuda:N; interpreter: the kernels on the CPU, checked strictly; reference: "
+                                       "their model on the CPU (default: cuda:0)")};
   cl::opt<uint32_t> maxNewTokens{"max-new-tokens", cl::value_desc("N"), cl::init(64), cl::cat(category),
                                  cl::desc("Most tokens to add to each prompt (default: 64)")};
   cl::opt<double> temperature{"temperature", cl::value_desc("T"), cl::init(0), cl::cat(category),
@@ -139,6 +140,33 @@ static llvm::Error showPlan(const Options &options, const Job &job, uint32_t bat
   return llvm::Error::success();
 }
 
+/// Writes what the model adds to the prompts.
+static llvm::Expected<GenerateStatistics> continuePrompts(const Options &options, const Job &job, TokenModel &model,
+                                                          const PromptBatch &prompts,
+                                                          llvm::ArrayRef<int64_t> stopTokens,
+                                                          LaunchProgress &progress) {
+  GenerateOptions generation;
+  generation.maxNewTokens = options.maxNewTokens;
+  generation.sampling = {options.temperature, options.topK, options.topP, options.seed};
+  generation.stopTokens = stopTokens;
+  TokenWriter writer(job.tokenizer.get(), model.batch(), llvm::outs());
+  llvm::Error failure = llvm::Error::success();
+  auto statistics = generate(model, prompts, generation, [&](const GeneratedToken &token) {
+    progress.clear();
+    if (!failure)
+      failure = writer.write(token);
+    return !failure;
+  });
+  progress.clear();
+  if (failure) {
+    llvm::consumeError(statistics.takeError());
+    return std::move(failure);
+  }
+  if (statistics)
+    writer.finish();
+  return statistics;
+}
+
 static llvm::Error runPrompts(const Options &options, const Job &job, Model &model, uint32_t batch) {
   llvm::Expected<PromptBatch> prompts = makeBatch(job, batch);
   if (!prompts)
@@ -153,27 +181,29 @@ static llvm::Error runPrompts(const Options &options, const Job &job, Model &mod
         progress.show(launch);
       return llvm::Error::success();
     });
-  GenerateOptions generation;
-  generation.maxNewTokens = options.maxNewTokens;
-  generation.sampling = {options.temperature, options.topK, options.topP, options.seed};
-  generation.stopTokens = model.bundle().stopTokens();
-  TokenWriter writer(job.tokenizer.get(), batch, llvm::outs());
-  llvm::Error failure = llvm::Error::success();
-  auto statistics = generate(**session, *prompts, generation, [&](const GeneratedToken &token) {
-    progress.clear();
-    if (!failure)
-      failure = writer.write(token);
-    return !failure;
-  });
-  progress.clear();
+  auto statistics = continuePrompts(options, job, **session, *prompts, model.bundle().stopTokens(), progress);
   if (!statistics)
-    return llvm::joinErrors(std::move(failure), statistics.takeError());
-  writer.finish();
-  if (failure || options.quiet)
-    return failure;
+    return statistics.takeError();
+  if (options.quiet)
+    return llvm::Error::success();
   printMemory((*session)->memory(), llvm::errs());
-  printSpeed(*statistics, model.backend().measuresTime(), llvm::errs());
+  printSpeed(*statistics, model.backend().measuresTime() ? "" : "interpreter", llvm::errs());
   return llvm::Error::success();
+}
+
+static llvm::Error runReference(const Options &options, const Job &job, uint32_t batch) {
+  llvm::Expected<PromptBatch> prompts = makeBatch(job, batch);
+  if (!prompts)
+    return prompts.takeError();
+  auto model = createReference(*job.bundle, sessionOptions(options, job.bundle->plan(), batch, prompts->tokens),
+                               options.threads);
+  if (!model)
+    return model.takeError();
+  LaunchProgress progress(llvm::errs());
+  auto statistics = continuePrompts(options, job, **model, *prompts, job.bundle->stopTokens(), progress);
+  if (statistics && !options.quiet)
+    printSpeed(*statistics, "reference", llvm::errs());
+  return statistics.takeError();
 }
 
 /// Bytes that a decode step has to read at least: all weights, and the caches of `tokens` tokens of each sequence.
@@ -251,6 +281,11 @@ static llvm::Error runBundle(const Options &options) {
     return error;
   if (job.prompts.empty())
     return llvm::createStringError("expected --prompt, --prompt-file, --token-ids, --bench or --plan");
+  if (options.device == "reference") {
+    if (options.bench)
+      return llvm::createStringError("--bench measures kernels: choose another device than reference");
+    return runReference(options, job, batches.back());
+  }
 
   llvm::Expected<std::unique_ptr<Backend>> backend = createBackend(options.device, options.threads);
   if (!backend)
