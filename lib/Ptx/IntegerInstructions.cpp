@@ -177,6 +177,24 @@ static void decodeEither(InstructionDecoder &decoder) {
   decodeBinary<Operation>(decoder, type);
 }
 
+/// Minima and maxima; .relu of integers: negative results become 0.
+template <typename Operation, void (*Float)(InstructionDecoder &, ScalarType)>
+static void decodeExtreme(InstructionDecoder &decoder) {
+  ScalarType type = decoder.takeType();
+  if (isFloat(type))
+    return Float(decoder, type);
+  if (!decoder.take("relu"))
+    return decodeBinary<Operation>(decoder, type);
+  struct Clamped {
+    static int32_t apply(int32_t a, int32_t b) { return std::max(Operation::apply(a, b), 0); }
+  };
+  decoder.require(90);
+  if (type != ScalarType::S32)
+    return decoder.fail(".relu is for s32");
+  decoder.execute(executeBinary<Clamped, int32_t>);
+  decodeRows(decoder, 2, 32);
+}
+
 template <typename Operation, void (*Float)(InstructionDecoder &, ScalarType)>
 static void decodeEitherUnary(InstructionDecoder &decoder) {
   ScalarType type = decoder.takeType();
@@ -234,8 +252,8 @@ void quantopt::ptx::addIntegerInstructions(InstructionTable &table) {
   table.add("mad", decodeMultiplyAdd);
   table.add("div", decodeEither<Divide, decodeFloatDivide>);
   table.add("rem", decodeRemainder);
-  table.add("min", decodeEither<Minimum, decodeFloatMinimum>);
-  table.add("max", decodeEither<Maximum, decodeFloatMaximum>);
+  table.add("min", decodeExtreme<Minimum, decodeFloatMinimum>);
+  table.add("max", decodeExtreme<Maximum, decodeFloatMaximum>);
   table.add("neg", decodeEitherUnary<Negate, decodeFloatNegate>);
   table.add("abs", decodeEitherUnary<Absolute, decodeFloatAbsolute>);
   table.add("sad", decodeSad);

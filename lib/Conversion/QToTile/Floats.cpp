@@ -7,6 +7,8 @@
 #include "Policy.h"
 #include "Selection.h"
 #include "quantopt/Dialect/Support/TensorType.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -24,40 +26,84 @@ LogicalResult Selection::select(llm::LinearOp linear) {
     return keep(linear, "has a weight or a bias that the model computes"), success();
   if (lastSize(input) % 8)
     return keep(linear, "has rows that do not begin at multiples of 16 bytes"), success();
-  if (isHalf(input))
-    return dequantize ? replaceWeightOnly(linear, dequantize) : replaceFloats(linear, input, weight);
-  auto norm = input.hasOneUse() ? input.getDefiningOp<llm::RmsNormOp>() : llm::RmsNormOp();
-  if (dequantize || !norm || norm.getScale())
-    return keep(linear, "computes in f32; kernels take f16 or bf16"), success();
-  return replaceHead(linear, norm);
+  if (!isHalf(input) && !canMakeHalf(input))
+    return keep(linear, "computes in f32 on what no kernel makes in f16"), success();
+  return dequantize ? replaceWeightOnly(linear, dequantize) : replaceFloats(linear);
 }
 
-/// The head of a model in f32: tensor cores read its input and its weight in f16, and add up in f32.
-LogicalResult Selection::replaceHead(llm::LinearOp linear, llm::RmsNormOp norm) {
-  FailureOr<RowsAttr> config = chooseRowsConfig(norm, norm.getInput());
-  if (failed(config))
-    return failure();
-  OpBuilder builder(norm);
-  auto half = cast<RankedTensorType>(norm.getType()).clone(builder.getF16Type());
-  auto kernel = NormOp::create(builder, norm.getLoc(), half, /*sum=*/Type(), norm.getInput(), /*residual=*/Value(),
-                               norm.getEpsAttr(), *config, /*kernel=*/SymbolRefAttr());
-  if (failed(finish(norm, kernel)))
-    return failure();
-  builder.setInsertionPoint(linear);
-  if (failed(replaceFloats(linear, kernel.getResult(), castWeight(builder, linear.getWeight(), builder.getF16Type()))))
-    return failure();
-  norm.erase();
-  return success();
+//===----------------------------------------------------------------------------===//
+// Rows in f16, for a model in f32: tensor cores read rows and weights in f16, and add up in f32
+//===----------------------------------------------------------------------------===//
+
+bool Selection::canMakeHalf(Value rows) {
+  Operation *producer = rows.getDefiningOp();
+  if (auto norm = dyn_cast_or_null<llm::RmsNormOp>(producer))
+    return !norm.getScale();
+  if (auto convert = dyn_cast_or_null<rot::ConvertOp>(producer))
+    return convert.getInput().getDefiningOp<llm::SwigluOp>() &&
+           succeeded(findTransform(convert.getInput().getType(), convert.getType()));
+  return isa_and_nonnull<llm::SwigluOp, AttentionOp, AttentionCombineOp>(producer);
 }
 
-LogicalResult Selection::replaceFloats(llm::LinearOp linear, Value input, Value weight) {
-  if (typeOf(weight).getElementType() != typeOf(input).getElementType())
+FailureOr<Value> Selection::getHalf(Value rows) {
+  if (isHalf(rows))
+    return rows;
+  if (Value half = halves.lookup(rows))
+    return half;
+  Type element = Float16Type::get(rows.getContext());
+  FailureOr<Value> made =
+      TypeSwitch<Operation *, FailureOr<Value>>(rows.getDefiningOp())
+          .Case([&](llm::RmsNormOp norm) { return makeNorm(norm, element); })
+          .Case([&](llm::SwigluOp swiglu) { return makeSwiglu(swiglu, rows, rot::Transform(), element); })
+          .Case([&](rot::ConvertOp convert) {
+            auto swiglu = convert.getInput().getDefiningOp<llm::SwigluOp>();
+            return makeSwiglu(swiglu, rows, *findTransform(swiglu.getType(), convert.getType()), element);
+          })
+          .Case<AttentionOp, AttentionCombineOp>([&](auto attention) -> FailureOr<Value> {
+            auto copy = cast<decltype(attention)>(OpBuilder(attention).clone(*attention));
+            copy.getResult().setType(cast<RankedTensorType>(typeOf(rows).clone(element)));
+            return Value(copy.getResult());
+          });
+  if (succeeded(made))
+    halves[rows] = *made;
+  return made;
+}
+
+/// A change of basis goes before what it reads.
+void Selection::eraseReplaced() {
+  llvm::SetVector<Operation *> converts, producers;
+  for (auto [rows, half] : halves) {
+    Operation *op = rows.getDefiningOp();
+    if (auto convert = dyn_cast<rot::ConvertOp>(op)) {
+      converts.insert(op);
+      op = convert.getInput().getDefiningOp();
+    }
+    producers.insert(op);
+  }
+  for (const auto &ops : {converts, producers})
+    for (Operation *op : ops)
+      if (op->use_empty())
+        op->erase();
+}
+
+//===----------------------------------------------------------------------------===//
+// Matrix products
+//===----------------------------------------------------------------------------===//
+
+LogicalResult Selection::replaceFloats(llm::LinearOp linear) {
+  Value weight = linear.getWeight();
+  if (typeOf(weight).getElementType() != typeOf(linear.getInput()).getElementType())
     return keep(linear, "multiplies two types of floats"), success();
+  FailureOr<Value> made = getHalf(linear.getInput());
+  if (failed(made))
+    return failure();
+  Value input = *made;
   FailureOr<GemmAttr> config = chooseConfig(linear, "gemm_f16", lastSize(linear.getResult()), lastSize(input));
   if (failed(config))
     return failure();
   LinearPlace place = findPlace(linear);
   OpBuilder builder(place.last);
+  weight = castWeight(builder, weight, typeOf(input).getElementType());
   Value bias = castWeight(builder, linear.getBias(), builder.getF32Type());
   Operation *gemm = isDecode()
                         ? GemmDecodeOp::create(builder, linear.getLoc(), linear.getType(), input, Value(), weight,
@@ -69,8 +115,8 @@ LogicalResult Selection::replaceFloats(llm::LinearOp linear, Value input, Value 
 }
 
 LogicalResult Selection::replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp weight) {
-  Value codes = weight.getCodes(), input = linear.getInput();
-  int64_t groups = lastSize(weight.getScale()), columns = lastSize(input);
+  Value codes = weight.getCodes();
+  int64_t groups = lastSize(weight.getScale()), columns = lastSize(linear.getInput());
   if (weight.getZero() || typeOf(codes).getElementTypeBitWidth() != 4)
     return keep(linear, "has a weight that is not of symmetric 4-bit codes"), success();
   FailureOr<GemmAttr> config = chooseConfig(linear, "gemm_w4a16", lastSize(linear.getResult()), columns);
@@ -79,6 +125,12 @@ LogicalResult Selection::replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp
   int64_t size = groups > 1 ? int64_t(weight.getGroupSize()) : config->getBk();
   if ((groups > 1 && columns % size) || size % 16 || (size % config->getBk() && config->getBk() % size))
     return keep(linear, "has groups that are not equal or do not meet tiles of the contraction evenly"), success();
+  std::string why = std::move(reason);
+  FailureOr<Value> made = getHalf(linear.getInput());
+  if (failed(made))
+    return failure();
+  Value input = *made;
+  reason = std::move(why);
   LinearPlace place = findPlace(linear);
   OpBuilder builder(place.last);
   Value bias = castWeight(builder, linear.getBias(), builder.getF32Type());

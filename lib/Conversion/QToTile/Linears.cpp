@@ -25,7 +25,8 @@ FailureOr<GemmAttr> Selection::chooseConfig(Operation *op, StringRef kernel, int
     reason = "given by the op";
     return config;
   }
-  auto choice = isDecode() ? chooseDecode(op->getContext(), options.arch, k, options.maxRows)
+  int64_t paddedK = kernel.ends_with("16") ? k : Layout::getPaddedColumns(k); // of codes; floats lie as they are
+  auto choice = isDecode() ? chooseDecode(op->getContext(), options.arch, paddedK, options.maxRows)
                            : chooseGemm(op->getContext(), options.arch, kernel, n);
   reason = choice.reason;
   return choice.config;

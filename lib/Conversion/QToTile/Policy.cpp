@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Policy.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -71,9 +72,9 @@ Choice<GemmAttr> quantopt::tile::chooseGemm(MLIRContext *context, Arch arch, Str
 /// A warp asks for four blocks of 64 columns at once; the contraction is shared by as many warps, up to eight, as have
 /// a block. It holds 16 channels, for enough blocks; 32 where the input is more than 8 rows, which all blocks read:
 /// they would move more bytes of it than of weights.
-Choice<GemmAttr> quantopt::tile::chooseDecode(MLIRContext *context, Arch arch, int64_t k, int64_t rows) {
+Choice<GemmAttr> quantopt::tile::chooseDecode(MLIRContext *context, Arch arch, int64_t paddedK, int64_t rows) {
   int64_t tile = std::max<int64_t>(8, llvm::PowerOf2Ceil(rows));
-  int64_t split = std::min<int64_t>(8, llvm::bit_floor(uint64_t(numerics::Layout::getPaddedColumns(k) / 64)));
+  int64_t split = std::min<int64_t>(8, llvm::bit_floor(uint64_t(std::max<int64_t>(1, paddedK / 64))));
   int64_t channels = tile == 8 ? 16 : 32;
   return {GemmAttr::get(context, arch, tile, channels, 256, tile, channels, 1, split, Mma::Derived),
           "up to " + std::to_string(tile) + " rows: weights straight to registers, " + std::to_string(split) +
@@ -84,4 +85,28 @@ RowsAttr quantopt::tile::chooseRows(MLIRContext *context, Arch arch, int64_t col
   const RowsRow *row =
       llvm::find_if(rowsRows, [&](const RowsRow &row) { return !row.maxColumns || columns <= row.maxColumns; });
   return RowsAttr::get(context, arch, row->threads, 1);
+}
+
+static constexpr int64_t headThreads = 128, attentionWarps = 4;
+/// Tokens of a part of the context at least: less than this, and putting parts together costs more than they save.
+static constexpr int64_t minSplitTokens = 128;
+/// C27.
+static constexpr int64_t maxSplits = 256;
+
+RowsAttr quantopt::tile::chooseHeads(MLIRContext *context, Arch arch) {
+  return RowsAttr::get(context, arch, headThreads, 1);
+}
+
+Choice<AttentionAttr> quantopt::tile::chooseAttention(MLIRContext *context, Arch arch) {
+  return {AttentionAttr::get(context, arch, attentionWarps, 1), "16 tokens for each of 4 warps"};
+}
+
+/// Two blocks for every multiprocessor, as far as the context suffices.
+Choice<AttentionAttr> quantopt::tile::chooseDecodeAttention(MLIRContext *context, Arch arch, int64_t kvHeads,
+                                                            int64_t maxContext) {
+  int64_t wanted = llvm::divideCeil(2 * getArchitecture(arch).sms, kvHeads);
+  int64_t splits = std::clamp<int64_t>(std::min(wanted, maxContext / minSplitTokens), 1, maxSplits);
+  return {AttentionAttr::get(context, arch, attentionWarps, splits),
+          std::to_string(kvHeads * splits) + " blocks for each sequence, up to " + std::to_string(maxContext / splits) +
+              " tokens of the context each"};
 }

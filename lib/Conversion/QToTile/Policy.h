@@ -21,10 +21,17 @@ template <typename Config> struct Choice {
 
 /// The table's configuration for a matrix product "gemm_w4a4", ... with n channels.
 Choice<GemmAttr> chooseGemm(mlir::MLIRContext *context, Arch arch, llvm::StringRef kernel, int64_t n);
-/// A decode kernel for launches of up to `rows` rows (at most maxDecodeRows) over a contraction of size k.
-Choice<GemmAttr> chooseDecode(mlir::MLIRContext *context, Arch arch, int64_t k, int64_t rows);
+/// A decode kernel for launches of up to `rows` rows (at most maxDecodeRows) over a contraction of size k, as it lies in
+/// memory.
+Choice<GemmAttr> chooseDecode(mlir::MLIRContext *context, Arch arch, int64_t paddedK, int64_t rows);
 /// A kernel over rows of that many columns.
 RowsAttr chooseRows(mlir::MLIRContext *context, Arch arch, int64_t columns);
+/// A rope_append, for heads of any size.
+RowsAttr chooseHeads(mlir::MLIRContext *context, Arch arch);
+/// Attention in prefill.
+Choice<AttentionAttr> chooseAttention(mlir::MLIRContext *context, Arch arch);
+/// Attention of one token over a context of so many at most, for one sequence.
+Choice<AttentionAttr> chooseDecodeAttention(mlir::MLIRContext *context, Arch arch, int64_t kvHeads, int64_t maxContext);
 
 } // namespace quantopt::tile
 

@@ -43,9 +43,7 @@ LogicalResult Selection::select(llm::EmbeddingOp embedding) {
   return success();
 }
 
-/// What takes rows from the basis of one type to that of another, where only that of the last dimension changes; null
-/// for nothing. Failure where kernels have no such transform.
-static FailureOr<rot::Transform> findTransform(RankedTensorType from, RankedTensorType to) {
+FailureOr<rot::Transform> quantopt::tile::findTransform(RankedTensorType from, RankedTensorType to) {
   int64_t last = from.getRank() - 1;
   rot::Transform source = rot::getBasis(from, last), target = rot::getBasis(to, last);
   if (rot::withBasis(from, last, target) != to)
@@ -68,8 +66,9 @@ template <typename OpTy> static OpTy findSoleProducer(Value value) {
 }
 
 LogicalResult Selection::select(q::QuantizeDynamicOp quantize) {
-  if (quantize.getZero() || quantize.getGroupSize())
-    return success(); // of a cache, or in groups: other kernels read those
+  // Those of a cache, or in groups, other kernels read; rows of heads are not those of a launch.
+  if (quantize.getZero() || quantize.getGroupSize() || typeOf(quantize.getInput()).getRank() > 3)
+    return success();
   Value rows = quantize.getInput();
   rot::Transform transform;
   if (auto convert = findSoleProducer<rot::ConvertOp>(rows)) {
@@ -79,14 +78,11 @@ LogicalResult Selection::select(q::QuantizeDynamicOp quantize) {
     transform = *found;
     rows = convert.getInput();
   }
-  if (auto norm = findSoleProducer<llm::RmsNormOp>(rows)) {
-    if (norm.getScale())
-      return keep(quantize, "reads a norm with a scale; llm-fuse-norm-scale moves scales into weights"), success();
+  if (auto norm = findSoleProducer<llm::RmsNormOp>(rows); norm && !norm.getScale())
     return replaceNorm(quantize, norm, transform);
-  }
   if (auto swiglu = findSoleProducer<llm::SwigluOp>(rows))
     return replaceSwiglu(quantize, swiglu, transform);
-  return keep(quantize, "reads what is neither a norm nor a SwiGLU"), success();
+  return replaceQuantizer(quantize, rows, transform);
 }
 
 /// Erases `op` and, one after the other, what only it has read.
@@ -137,5 +133,87 @@ LogicalResult Selection::replaceSwiglu(q::QuantizeDynamicOp quantize, llm::Swigl
   quantize.getCodes().replaceAllUsesWith(kernel.getCodes());
   quantize.getScale().replaceAllUsesWith(kernel.getScale());
   eraseWithProducers(quantize, {convert, swiglu});
+  return success();
+}
+
+LogicalResult Selection::replaceQuantizer(q::QuantizeDynamicOp quantize, Value rows, rot::Transform transform) {
+  FailureOr<RowsAttr> config = chooseRowsConfig(quantize, rows);
+  if (failed(config))
+    return failure();
+  OpBuilder builder(quantize);
+  auto kernel =
+      QuantOp::create(builder, quantize.getLoc(), quantize.getCodes().getType(), quantize.getScale().getType(), rows,
+                      quantize.getClipAttr(), quantize.getBitsAttr(), transform, *config, /*kernel=*/SymbolRefAttr());
+  Operation *convert = quantize.getInput().getDefiningOp<rot::ConvertOp>();
+  if (failed(finish(quantize, kernel)))
+    return failure();
+  quantize.getCodes().replaceAllUsesWith(kernel.getCodes());
+  quantize.getScale().replaceAllUsesWith(kernel.getScale());
+  eraseWithProducers(quantize, {convert});
+  return success();
+}
+
+//===----------------------------------------------------------------------------===//
+// Norms and SwiGLUs without a quantizer
+//===----------------------------------------------------------------------------===//
+
+FailureOr<Value> Selection::makeNorm(llm::RmsNormOp norm, Type element) {
+  FailureOr<RowsAttr> config = chooseRowsConfig(norm, norm.getInput());
+  if (failed(config))
+    return failure();
+  auto addition = norm.getInput().getDefiningOp<llm::ResidualAddOp>();
+  OpBuilder builder(addition ? addition.getOperation() : norm.getOperation());
+  auto kernel =
+      NormOp::create(builder, norm.getLoc(), typeOf(norm.getResult()).clone(element),
+                     addition ? Type(addition.getType()) : Type(), addition ? addition.getLhs() : norm.getInput(),
+                     addition ? addition.getRhs() : Value(), norm.getEpsAttr(), *config, /*kernel=*/SymbolRefAttr());
+  if (failed(finish(norm, kernel)))
+    return failure();
+  if (addition) {
+    addition.replaceAllUsesWith(kernel.getSum());
+    addition.erase();
+  }
+  return Value(kernel.getResult());
+}
+
+FailureOr<Value> Selection::makeSwiglu(llm::SwigluOp swiglu, Value rows, rot::Transform transform, Type element) {
+  FailureOr<RowsAttr> config = chooseRowsConfig(swiglu, rows);
+  if (failed(config))
+    return failure();
+  OpBuilder builder(rows.getDefiningOp());
+  auto kernel = SwigluOp::create(builder, swiglu.getLoc(), typeOf(rows).clone(element), swiglu.getGate(),
+                                 swiglu.getUp(), transform, *config, /*kernel=*/SymbolRefAttr());
+  if (failed(finish(swiglu, kernel)))
+    return failure();
+  return Value(kernel.getResult());
+}
+
+LogicalResult Selection::select(llm::RmsNormOp norm) {
+  if (norm.getScale())
+    return keep(norm, "has a scale; llm-fuse-norm-scale moves scales into weights"), success();
+  FailureOr<Value> made = makeNorm(norm, typeOf(norm.getResult()).getElementType());
+  if (failed(made))
+    return failure();
+  norm.replaceAllUsesWith(*made);
+  norm.erase();
+  return success();
+}
+
+LogicalResult Selection::select(llm::SwigluOp swiglu) {
+  Value rows = swiglu.getResult();
+  rot::Transform transform;
+  auto convert = rows.hasOneUse() ? dyn_cast<rot::ConvertOp>(*rows.user_begin()) : rot::ConvertOp();
+  if (convert)
+    if (FailureOr<rot::Transform> found = findTransform(swiglu.getType(), convert.getType()); succeeded(found)) {
+      transform = *found;
+      rows = convert.getResult();
+    }
+  FailureOr<Value> made = makeSwiglu(swiglu, rows, transform, typeOf(rows).getElementType());
+  if (failed(made))
+    return failure();
+  rows.replaceAllUsesWith(*made);
+  if (rows != swiglu.getResult())
+    convert.erase();
+  swiglu.erase();
   return success();
 }

@@ -30,13 +30,33 @@ private:
   template <typename OpTy> mlir::LogicalResult selectEach(mlir::func::FuncOp function);
   mlir::LogicalResult select(q::LinearOp linear);
   mlir::LogicalResult select(llm::LinearOp linear);
-  /// A linear of floats whose input a norm makes for it alone: both in f16.
-  mlir::LogicalResult replaceHead(llm::LinearOp linear, llm::RmsNormOp norm);
-  mlir::LogicalResult replaceFloats(llm::LinearOp linear, mlir::Value input, mlir::Value weight);
+  mlir::LogicalResult replaceFloats(llm::LinearOp linear);
   mlir::LogicalResult replaceWeightOnly(llm::LinearOp linear, q::DequantizeOp weight);
   mlir::LogicalResult select(llm::EmbeddingOp embedding);
-  /// A quantizer with what makes the rows that it reads: a norm or a SwiGLU, and a change of basis.
+  mlir::LogicalResult select(llm::RmsNormOp norm);
+  /// A SwiGLU with the change of basis that alone reads it.
+  mlir::LogicalResult select(llm::SwigluOp swiglu);
+  mlir::LogicalResult select(RopeAppendOp append);
+  /// The context of few sequences is split, in the phase that decodes, for enough blocks.
+  mlir::LogicalResult select(AttentionOp attention);
+  mlir::LogicalResult splitAttention(AttentionOp attention);
+
+  /// Rows that are not in f16 or bf16 but that a kernel makes, as getHalf() has it make.
+  static bool canMakeHalf(mlir::Value rows);
+  /// The same rows in f16, made once for all who read them; rows of f16 or bf16 as they are. What kernels of linears
+  /// read in a model of f32.
+  mlir::FailureOr<mlir::Value> getHalf(mlir::Value rows);
+  /// Erases what made rows that by now are read in f16 alone.
+  void eraseReplaced();
+  /// The kernel of a norm without a scale, or of a SwiGLU and a transform, with results of that type. A residual
+  /// addition before the norm becomes part of it.
+  mlir::FailureOr<mlir::Value> makeNorm(llm::RmsNormOp norm, mlir::Type element);
+  mlir::FailureOr<mlir::Value> makeSwiglu(llm::SwigluOp swiglu, mlir::Value rows, rot::Transform transform,
+                                          mlir::Type element);
+
+  /// A quantizer with what makes the rows that it alone reads: a norm or a SwiGLU, and a change of basis.
   mlir::LogicalResult select(q::QuantizeDynamicOp quantize);
+  mlir::LogicalResult replaceQuantizer(q::QuantizeDynamicOp quantize, mlir::Value rows, rot::Transform transform);
   mlir::LogicalResult replaceNorm(q::QuantizeDynamicOp quantize, llm::RmsNormOp norm, rot::Transform transform);
   mlir::LogicalResult replaceSwiglu(q::QuantizeDynamicOp quantize, llm::SwigluOp swiglu, rot::Transform transform);
   /// The configuration that the op asks for, or the table's.
@@ -63,7 +83,14 @@ private:
   SelectionOptions options;
   std::string reason; ///< Of the last choice.
   llvm::DenseMap<mlir::Value, mlir::Value> widened;
+  llvm::DenseMap<mlir::Value, mlir::Value> halves;
+  /// The function is one step of one token for each sequence.
+  bool isDecodePhase = false;
 };
+
+/// What takes rows from the basis of one type to that of another, where only that of the last dimension changes; null
+/// for nothing. Failure where kernels have no such transform.
+mlir::FailureOr<rot::Transform> findTransform(mlir::RankedTensorType from, mlir::RankedTensorType to);
 
 /// Whether a linear's weight is a parameter, and its bias, if any, one as well or in f32, as kernels read it.
 bool hasStoredWeights(mlir::Value weight, mlir::Value bias);

@@ -60,14 +60,22 @@ template <typename OpTy> LogicalResult Selection::selectEach(func::FuncOp functi
 LogicalResult Selection::run(func::FuncOp function) {
   if (function.isDeclaration())
     return success();
-  if (failed(selectEach<q::LinearOp>(function)))
+  if (auto rows = function->getAttrOfType<IntegerAttr>(llm::maxRowsAttrName))
+    options.maxRows = rows.getInt();
+  auto phase = function->getAttrOfType<StringAttr>(llm::phaseAttrName);
+  isDecodePhase = phase && phase.getValue() == "decode";
+  if (failed(selectEach<RopeAppendOp>(function)) || failed(selectEach<AttentionOp>(function)) ||
+      failed(selectEach<q::LinearOp>(function)))
     return failure();
   // Codes that were made in 4 bits for a kernel that reads them in 8.
   for (auto [narrow, wide] : widened)
     if (wide && narrow.use_empty())
       narrow.getDefiningOp()->erase();
-  return success(succeeded(selectEach<q::QuantizeDynamicOp>(function)) &&
-                 succeeded(selectEach<llm::LinearOp>(function)) && succeeded(selectEach<llm::EmbeddingOp>(function)));
+  if (failed(selectEach<q::QuantizeDynamicOp>(function)) || failed(selectEach<llm::LinearOp>(function)))
+    return failure();
+  eraseReplaced();
+  return success(succeeded(selectEach<llm::RmsNormOp>(function)) && succeeded(selectEach<llm::SwigluOp>(function)) &&
+                 succeeded(selectEach<llm::EmbeddingOp>(function)));
 }
 
 namespace {

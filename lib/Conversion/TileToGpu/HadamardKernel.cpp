@@ -338,6 +338,11 @@ Value quantopt::transformRow(RowKernel &row, RowElements &elements) {
   return row.plan.transform ? Transform(row, elements).run() : Value();
 }
 
+Value quantopt::transformRowScaled(RowKernel &row, RowElements &elements) {
+  Value unscale = transformRow(row, elements), factor = row.k.constantF32(float(getTransformScale(row.plan)));
+  return unscale ? row.k.mul(unscale, factor) : factor;
+}
+
 double quantopt::getTransformScale(const tile::RowPlan &plan) {
   return plan.transform ? 1 / std::sqrt(double(plan.transform.a * plan.transform.b)) : 1;
 }

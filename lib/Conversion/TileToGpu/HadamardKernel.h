@@ -20,6 +20,10 @@ namespace quantopt {
 /// so, tensor cores sum instead.
 mlir::Value transformRow(RowKernel &row, RowElements &elements);
 
+/// The same, for rows of which nothing else is wanted on the way: returns what elements still have to be multiplied by,
+/// 1/sqrt(a·b) included; 1 without a transform.
+mlir::Value transformRowScaled(RowKernel &row, RowElements &elements);
+
 /// The dense axis on tensor cores. An element is an f16 and the rest that it leaves, rounded to another: 22 bits, in a
 /// row that was scaled by a power of two so that its greatest magnitude is next to 2^15. Factors are ±1, sums in f32.
 /// Returns the inverse of that scale.

@@ -12,12 +12,18 @@
 using namespace mlir;
 using namespace quantopt;
 
-RowKernel::RowKernel(KernelBuilder &builder, const tile::RowPlan &plan) : k(builder), plan(plan) {
+static Value findWantedRow(KernelBuilder &k, const tile::RowPlan &plan) {
+  return k.add(k.mul(k.blockY(), plan.rowsPerBlock), k.divU(k.threadX(), plan.threadsPerRow));
+}
+
+RowKernel::RowKernel(KernelBuilder &builder, const tile::RowPlan &plan)
+    : RowKernel(builder, plan, builder.min(findWantedRow(builder, plan), builder.sub(builder.rows(), 1)),
+                builder.lessS(findWantedRow(builder, plan), builder.rows())) {}
+
+RowKernel::RowKernel(KernelBuilder &builder, const tile::RowPlan &plan, Value row, Value rowExists)
+    : k(builder), plan(plan), row(row), rowExists(rowExists) {
   thread = k.remU(k.threadX(), plan.threadsPerRow);
   rowInBlock = k.divU(k.threadX(), plan.threadsPerRow);
-  Value wanted = k.add(k.mul(k.blockY(), plan.rowsPerBlock), rowInBlock);
-  rowExists = k.lessS(wanted, k.rows());
-  row = k.min(wanted, k.sub(k.rows(), 1));
 }
 
 Value RowKernel::getVectorIndex(int64_t c) { return k.add(thread, c * plan.threadsPerRow); }
@@ -206,9 +212,7 @@ Value RowKernel::getNormFactor(Value sumOfSquares, double epsilon) {
 // Codes
 //===----------------------------------------------------------------------------===//
 
-/// x / divisor, correctly rounded unless it is subnormal, without the subroutine of a division: the remainder of the
-/// first approximation is exact (Markstein 1990).
-static Value divideByConstant(KernelBuilder &k, Value x, float divisor) {
+Value quantopt::divideByConstant(KernelBuilder &k, Value x, float divisor) {
   float reciprocal = 1.0f / divisor;
   Value quotient = k.mul(x, reciprocal);
   return k.fma(k.fma(quotient, -divisor, x), reciprocal, quotient);

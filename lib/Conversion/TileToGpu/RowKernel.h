@@ -29,6 +29,8 @@ struct RowQuantizer {
 class RowKernel {
 public:
   RowKernel(KernelBuilder &builder, const tile::RowPlan &plan);
+  /// The same for a row that the caller chooses; it is written where `rowExists`.
+  RowKernel(KernelBuilder &builder, const tile::RowPlan &plan, mlir::Value row, mlir::Value rowExists);
 
   /// Thread within the row; the row within the block, and within the tensor (one that exists).
   mlir::Value getThread() const { return thread; }
@@ -72,6 +74,11 @@ public:
   /// Writes codes and scale of factor·elements. `greatest` is the row's greatest magnitude, without the factor.
   void quantize(const RowElements &elements, mlir::Value greatest, mlir::Value factor, const RowQuantizer &quantizer,
                 mlir::Value codes, mlir::Value scales);
+  /// The same where the row's greatest magnitude is yet to be found.
+  void quantize(const RowElements &elements, mlir::Value factor, const RowQuantizer &quantizer, mlir::Value codes,
+                mlir::Value scales) {
+    quantize(elements, reduce({mlir::Value(), greatestMagnitude(elements)}).greatest, factor, quantizer, codes, scales);
+  }
 
   KernelBuilder &k;
   const tile::RowPlan &plan;
@@ -89,6 +96,10 @@ private:
 
   mlir::Value thread, rowInBlock, row, rowExists;
 };
+
+/// x / divisor, correctly rounded unless it is subnormal, without the subroutine of a division: the remainder of the
+/// first approximation is exact (Markstein 1990).
+mlir::Value divideByConstant(KernelBuilder &k, mlir::Value x, float divisor);
 
 /// A table of words in constant memory, or in global memory where it has more than `mostConstantWords`: all tables of a
 /// module share 64 KB of constant memory, and lanes that read different words of it wait for each other. Tables of one

@@ -16,6 +16,9 @@ namespace quantopt {
 
 void buildNormQuant(mlir::gpu::GPUModuleOp module, tile::NormQuantOp op);
 void buildSwigluQuant(mlir::gpu::GPUModuleOp module, tile::SwigluQuantOp op);
+void buildQuant(mlir::gpu::GPUModuleOp module, tile::QuantOp op);
+void buildSwiglu(mlir::gpu::GPUModuleOp module, tile::SwigluOp op);
+void buildRopeAppend(mlir::gpu::GPUModuleOp module, tile::RopeAppendOp op);
 void buildNorm(mlir::gpu::GPUModuleOp module, tile::NormOp op);
 void buildEmbedding(mlir::gpu::GPUModuleOp module, tile::EmbeddingOp op);
 void buildArgMax(mlir::gpu::GPUModuleOp module, tile::ArgMaxOp op);

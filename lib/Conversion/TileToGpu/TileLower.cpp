@@ -35,6 +35,9 @@ static const KernelRegistry &getKernelRegistry() {
     registry.add(buildGemmDecode);
     registry.add(buildNormQuant);
     registry.add(buildSwigluQuant);
+    registry.add(buildQuant);
+    registry.add(buildSwiglu);
+    registry.add(buildRopeAppend);
     registry.add(buildNorm);
     registry.add(buildEmbedding);
     registry.add(buildArgMax);

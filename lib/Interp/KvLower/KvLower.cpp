@@ -13,6 +13,7 @@
 #include "quantopt/Dialect/Support/TensorType.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace quantopt {
 #define GEN_PASS_DEF_KVLOWERPASS
@@ -127,7 +128,8 @@ private:
     int64_t dynamic = ShapedType::kDynamic;
     sequences = addArgument({dynamic, 4}, builder.getI32Type(), named(llm::inputAttrName, "sequences"));
     if (options.isPaged)
-      pages = addArgument({dynamic, dynamic}, builder.getI32Type(), named(llm::inputAttrName, "pages"));
+      pages = addArgument({dynamic, int64_t(llvm::divideCeil(options.context, options.page))}, builder.getI32Type(),
+                          named(llm::inputAttrName, "pages"));
     return success();
   }
 

@@ -10,18 +10,18 @@
 // CHECK: tile.attention_combine
 // CHECK: tile.quant %
 func.func @paged(%q: tensor<?x?x576xf32>, %k: tensor<?x?x192xf32>, %cos: tensor<1024x32xf32>, %s: tensor<?x4xi32>,
-                 %p: tensor<?x?xi32>, %kc: tensor<?x3x2304xui8>, %vc: tensor<?x3x2304xui8>) {
+                 %p: tensor<?x16xi32>, %kc: tensor<?x3x2304xui8>, %vc: tensor<?x3x2304xui8>) {
   %q1, %k1, %v1 = tile.rope_append %q, %k, %k, %cos, %cos, %s pages %p, %kc, %vc
     {hadamard = #rot.hadamard<64>, cache = #cache, config = #tile.rows<arch = sm_80, threads = 128>}
     : (tensor<?x?x576xf32>, tensor<?x?x192xf32>, tensor<?x?x192xf32>, tensor<1024x32xf32>, tensor<1024x32xf32>,
-       tensor<?x4xi32>, tensor<?x?xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
+       tensor<?x4xi32>, tensor<?x16xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
     -> (tensor<?x?x576xf16>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
   %o = tile.attention %q1, %s pages %p, %k1, %v1 {scale = 0.125 : f64, cache = #cache}
-    : (tensor<?x?x576xf16>, tensor<?x4xi32>, tensor<?x?xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
+    : (tensor<?x?x576xf16>, tensor<?x4xi32>, tensor<?x16xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
     -> tensor<?x?x576xf32>
   %parts = tile.attention_decode %q1, %s pages %p, %k1, %v1
     {scale = 0.125 : f64, cache = #cache, config = #tile.attention<arch = sm_80, warps = 4, splits = 2>}
-    : (tensor<?x?x576xf16>, tensor<?x4xi32>, tensor<?x?xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
+    : (tensor<?x?x576xf16>, tensor<?x4xi32>, tensor<?x16xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
     -> tensor<?x?x1188xf32>
   %o1 = tile.attention_combine %parts {splits = 2 : i64, config = #tile.rows<arch = sm_80, threads = 128>}
     : (tensor<?x?x1188xf32>) -> tensor<?x?x576xf32>

@@ -156,3 +156,23 @@ func.func @f(%p: tensor<?x1188xf32>) {
   %o = tile.attention_combine %p {splits = 2 : i64, config = #tile.rows<arch = sm_80, threads = 128>} : (tensor<?x1188xf32>) -> tensor<?x577xf32>
   return
 }
+
+// -----
+// C26: a table of pages.
+#cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 64, clip = 0.95 : f64>
+func.func @f(%q: tensor<?x576xf16>, %s: tensor<?x4xi32>, %p: tensor<?x?xi32>, %c: tensor<?x3x2304xui8>) {
+  // expected-error@+1 {{expected a table of pages [B, n] of i32 with a known n}}
+  %o = tile.attention %q, %s pages %p, %c, %c {scale = 0.125 : f64, cache = #cache}
+    : (tensor<?x576xf16>, tensor<?x4xi32>, tensor<?x?xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>) -> tensor<?x576xf32>
+  return
+}
+
+// -----
+// C24: one type.
+#cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 64, clip = 0.95 : f64>
+func.func @f(%q: tensor<?x576xf32>, %k: tensor<?x192xf16>, %cos: tensor<1024x32xf32>, %s: tensor<?x4xi32>, %c: tensor<?x3x2304xui8>) {
+  // expected-error@+1 {{expected queries, keys and values of one type}}
+  %q1, %k1, %v1 = tile.rope_append %q, %k, %k, %cos, %cos, %s, %c, %c {cache = #cache}
+    : (tensor<?x576xf32>, tensor<?x192xf16>, tensor<?x192xf16>, tensor<1024x32xf32>, tensor<1024x32xf32>, tensor<?x4xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>) -> (tensor<?x576xf16>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
+  return
+}

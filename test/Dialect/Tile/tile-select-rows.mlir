@@ -64,14 +64,22 @@ func.func @mlp(%gate: tensor<?x32xf32>, %up: tensor<?x32xf32>, %r: tensor<?x8xf3
   return %y : tensor<?x8xf32>
 }
 
-// What else reads a norm keeps it, a scale belongs into weights first, and codes of a cache are not a kernel's yet.
+// A SwiGLU without a quantizer.
+// CHECK-LABEL: @swiglu
+// CHECK: tile.swiglu %arg0, %arg1 {config = #tile.rows<arch = sm_80, threads = 128>} : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+func.func @swiglu(%gate: tensor<?x32xf32>, %up: tensor<?x32xf32>) -> tensor<?x32xf32> {
+  %g = llm.swiglu %gate, %up : (tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x32xf32>
+  return %g : tensor<?x32xf32>
+}
+
+// What else reads a norm reads its floats, and so does the quantizer; a scale belongs into weights first, and codes of a
+// cache are not a kernel's.
 // CHECK-LABEL: @kept
-// CHECK: %[[N:.*]] = llm.rms_norm %arg0 {
-// CHECK: q.quantize_dynamic %[[N]]
+// CHECK: %[[N:.*]] = tile.norm %arg0 {
+// CHECK: tile.quant %[[N]]
 // CHECK: %[[M:.*]] = llm.rms_norm %arg0 scale
-// REMARK: stays without a kernel: it reads what is neither a norm nor a SwiGLU
-// REMARK: stays without a kernel: it reads a norm with a scale; llm-fuse-norm-scale moves scales into weights
-// CHECK: q.quantize_dynamic %[[M]]
+// REMARK: stays without a kernel: it has a scale; llm-fuse-norm-scale moves scales into weights
+// CHECK: tile.quant %[[M]]
 // CHECK: q.quantize_dynamic %arg0 {{.*}}xui4
 func.func @kept(%x: tensor<?x8xf32>, %g: tensor<8xf32>) -> (tensor<?x8xf32>, tensor<?x8xi4>, tensor<?x8xi4>, tensor<?x8xui4>) {
   %n = llm.rms_norm %x {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>

@@ -20,8 +20,8 @@ param.global @v : tensor<200x576xf32> from @f [offset = 0, length = 460800]
 // CHECK-LABEL: @w4a4
 // REMARK80: remark: gemm_w4a4_n1536_k576_f32_bias_{{[0-9x]+_[0-9x]+_s[0-9]}}: cost model: {{.*}} threads, {{.*}} KiB of shared memory; at best {{.*}} us for 1 row, {{.*}} us for 2048 rows on A100 SXM 80G
 // REMARK90: remark: gemm_w4a8_n1536_k576_f32_bias_{{.*}}; no INT4 tensor cores: 4-bit codes in 8 bits; {{.*}} on H100 SXM
-// S4: %[[X:.*]], %[[XS:.*]] = q.quantize_dynamic %{{.*}} -> (tensor<?x?x576xi4, #{{.*}}>, tensor<?x?x1xf32>)
-// S8: %[[X:.*]], %[[XS:.*]] = q.quantize_dynamic %{{.*}} {bits = 4 {{.*}} -> (tensor<?x?x576xi8, #{{.*}}>, tensor<?x?x1xf32>)
+// S4: %[[X:.*]], %[[XS:.*]] = tile.quant %{{.*}} -> (tensor<?x?x576xi4, #{{.*}}>, tensor<?x?x1xf32>)
+// S8: %[[X:.*]], %[[XS:.*]] = tile.quant %{{.*}} {bits = 4 {{.*}} -> (tensor<?x?x576xi8, #{{.*}}>, tensor<?x?x1xf32>)
 // CHECK-NOT: q.quantize_dynamic
 // CHECK: %[[C:.*]], %[[S:.*]] = q.quantize_weight
 // S4: %[[P:.*]], %[[PS:.*]] = q.pack %[[C]], %[[S]] {group_size = 0 : i64, layout = "m16n8k64.s4"} : {{.*}} -> (tensor<96x4608xui8>, tensor<96x16xf32>)

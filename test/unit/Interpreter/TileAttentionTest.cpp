@@ -47,14 +47,14 @@ struct AttentionCase {
                 half = llvm::formatv("tensor<?x?x{0}xf16>", heads * layout.headDim),
                 caches = llvm::formatv("tensor<?x{0}x{1}xui8>", kvHeads, layout.blockBytes()),
                 table = llvm::formatv("tensor<{0}x{1}xf32>", positions, rotary / 2), pages = isPaged ? " pages %p" : "",
-                pagesType = isPaged ? "tensor<?x?xi32>, " : "";
+                pagesType = isPaged ? "tensor<?x3xi32>, " : "";
     std::string text = llvm::formatv(
         "func.func @main(%q: {0}, %k: {1}, %v: {1}, %c: {2}, %s: {2}, %b: tensor<?x4xi32>, {3}%kc: {4}, %vc: {4})\n"
         "  -> ({0}, {4}, {4}) {{\n"
         "  %q1, %k1, %v1 = tile.rope_append %q, %k, %v, %c, %s, %b{5}, %kc, %vc {{{6}cache = {7},\n"
         "    config = #tile.rows<arch = sm_80, threads = 128>}\n    : ({0}, {1}, {1}, {2}, {2}, tensor<?x4xi32>, "
         "{8}{4}, {4}) -> ({9}, {4}, {4})\n",
-        rows, kv, table, isPaged ? "%p: tensor<?x?xi32>, " : "", caches, pages,
+        rows, kv, table, isPaged ? "%p: tensor<?x3xi32>, " : "", caches, pages,
         isTransformed ? llvm::formatv("hadamard = #rot.hadamard<{0}, seed = 5>, ", layout.headDim).str() : "", cache(),
         pagesType, half);
     std::string attributes = llvm::formatv("{{scale = 0.2 : f64, window = {0} : i64, softcap = {1:f3} : f64, cache = "

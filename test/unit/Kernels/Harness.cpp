@@ -252,9 +252,11 @@ llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t r
   launch.grid = {gridX, gridY, 1};
   launch.block = {unsigned(op().getLaunch().threads), 1, 1};
   launch.dynamicSharedBytes = unsigned(op().getLaunch().dynamicSharedBytes);
+  std::vector<uint64_t> inputs, addresses;
   for (unsigned i = 0; i < numOperands(); ++i) {
     std::vector<char> bytes = encode(i, operands[i]);
     uint64_t address = memory.allocate(bytes.size(), "operand " + std::to_string(i));
+    inputs.push_back(address);
     if (llvm::Error error = memory.write(address, llvm::ArrayRef(bytes)))
       return error;
     auto argument = makeArgument(i, address, rows);
@@ -262,8 +264,11 @@ llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t r
       return argument.takeError();
     launch.arguments.push_back(std::move(*argument));
   }
-  std::vector<uint64_t> addresses;
   for (unsigned i = 0; i < numResults(); ++i) {
+    if (std::optional<unsigned> aliased = op().getAliasedOperand(i)) {
+      addresses.push_back(inputs[*aliased]);
+      continue;
+    }
     addresses.push_back(memory.allocate(resultBytes(i, rows), "result " + std::to_string(i)));
     launch.arguments.push_back(ptx::Argument::u64(addresses.back()));
   }
@@ -281,6 +286,14 @@ llvm::Expected<KernelRun> Kernel::run(llvm::ArrayRef<Tensor> operands, int64_t r
     run.counters = std::move(*counters);
   }
   for (unsigned i = 0; i < numResults(); ++i) {
+    if (std::optional<unsigned> aliased = op().getAliasedOperand(i)) {
+      run.results.push_back(operands[*aliased].clone());
+      Tensor &changed = run.results.back();
+      if (llvm::Error error =
+              memory.read(addresses[i], llvm::MutableArrayRef(changed.mutableRaw(), changed.sizeInBytes())))
+        return error;
+      continue;
+    }
     std::vector<char> bytes(resultBytes(i, rows));
     if (llvm::Error error = memory.read(addresses[i], llvm::MutableArrayRef(bytes)))
       return error;

@@ -67,7 +67,8 @@ public:
 
   /// Blocks of a launch over that many rows; `operands` where that depends on the sequences.
   std::array<unsigned, 2> grid(int64_t rows, llvm::ArrayRef<Tensor> operands = {}) const;
-  /// Runs the kernel on the interpreter over operands in the op's order. Every byte of the results has to be written.
+  /// Runs the kernel on the interpreter over operands in the op's order. Every byte of the results has to be written;
+  /// a result that takes over an operand's memory is that operand after the run.
   /// Nothing is launched over 0 rows: a grid may not be empty.
   llvm::Expected<KernelRun> run(llvm::ArrayRef<Tensor> operands, int64_t rows, const RunSettings &settings = {}) const;
 

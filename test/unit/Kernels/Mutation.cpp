@@ -5,10 +5,13 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Mutation.h"
+#include "Comparison.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Regex.h"
+#include "gtest/gtest.h"
 
+using namespace quantopt;
 using namespace quantopt::kerneltest;
 
 /// Index of the line that a mutation is about, or nothing.
@@ -65,4 +68,39 @@ llvm::Expected<std::string> quantopt::kerneltest::mutate(llvm::StringRef ptx, co
     return fail("there are not so many lines to move by");
   lines.insert(lines.begin() + target, line);
   return llvm::join(lines, "\n");
+}
+
+/// What a mutated kernel shows.
+static std::pair<Catcher, std::string> findOut(const Kernel &kernel, llvm::ArrayRef<Tensor> operands, int64_t rows,
+                                               const KernelRun &right, llvm::StringRef ptx) {
+  RunSettings settings;
+  settings.ptx = ptx;
+  auto run = kernel.run(operands, rows, settings);
+  if (!run)
+    return {Catcher::Strict, llvm::toString(run.takeError())};
+  for (size_t i = 0; i < right.results.size(); ++i)
+    if (std::string difference = compareExact(run->results[i], right.results[i]); !difference.empty())
+      return {Catcher::Result, difference};
+  return {Catcher::Either, ""};
+}
+
+void quantopt::kerneltest::expectCaught(const Kernel &kernel, llvm::ArrayRef<Tensor> operands, int64_t rows,
+                                        llvm::ArrayRef<Mutation> mutations) {
+  auto right = kernel.run(operands, rows);
+  ASSERT_TRUE(bool(right)) << llvm::toString(right.takeError());
+  for (const Mutation &mutation : mutations) {
+    SCOPED_TRACE(mutation.name);
+    auto ptx = mutate(kernel.ptx(), mutation);
+    if (!ptx) {
+      ADD_FAILURE() << llvm::toString(ptx.takeError());
+      continue;
+    }
+    auto [catcher, why] = findOut(kernel, operands, rows, *right, *ptx);
+    EXPECT_FALSE(why.empty()) << "nobody notices";
+    if (mutation.catcher != Catcher::Either)
+      EXPECT_EQ(catcher == Catcher::Strict, mutation.catcher == Catcher::Strict) << why;
+    std::string name = mutation.name;
+    std::replace(name.begin(), name.end(), ' ', '_');
+    testing::Test::RecordProperty(name, (catcher == Catcher::Strict ? "checks: " : "result: ") + why);
+  }
 }

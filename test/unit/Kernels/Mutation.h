@@ -7,6 +7,7 @@
 #ifndef QUANTOPT_TEST_UNIT_KERNELS_MUTATION_H
 #define QUANTOPT_TEST_UNIT_KERNELS_MUTATION_H
 
+#include "Harness.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include <string>
@@ -37,6 +38,11 @@ struct Mutation {
 
 /// The text with the mutation. Fails where the line is not there or would not change.
 llvm::Expected<std::string> mutate(llvm::StringRef ptx, const Mutation &mutation);
+
+/// Expects every mutation to be noticed over these operands, by the one that has to, and the kernel itself to run.
+/// Properties of the test record what caught each one.
+void expectCaught(const Kernel &kernel, llvm::ArrayRef<Tensor> operands, int64_t rows,
+                  llvm::ArrayRef<Mutation> mutations);
 
 } // namespace quantopt::kerneltest
 

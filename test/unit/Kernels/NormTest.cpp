@@ -34,13 +34,6 @@ struct NormCase {
 };
 } // namespace
 
-/// Half an ulp of a 16-bit result, relatively; and absolutely where it is subnormal.
-static double roundingBound(DType type, double value) {
-  if (type == DType::F32)
-    return unit * std::fabs(value);
-  return type == DType::F16 ? std::max(0x1p-11 * std::fabs(value), 0x1p-25) : 0x1p-8 * std::fabs(value);
-}
-
 static void expectNorm(const NormCase &norm, const char *arch) {
   SCOPED_TRACE(norm.text(arch));
   auto kernel = Kernel::build(norm.text(arch));

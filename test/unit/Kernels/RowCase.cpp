@@ -6,7 +6,6 @@
 //===----------------------------------------------------------------------------===//
 #include "RowCase.h"
 #include "Comparison.h"
-#include "quantopt/Dialect/Tile/IR/RowPlan.h"
 #include "quantopt/Numerics/Hadamard.h"
 #include "quantopt/Support/Conversion.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -87,11 +86,8 @@ struct ExpectedRow {
 };
 } // namespace
 
-/// Bounds of a row before (`inputs`) and after (`values`) its transform.
-static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> inputs, llvm::ArrayRef<double> values,
-                             double relativeError, bool isNormalised, double greatestCode) {
-  ExpectedRow row;
-  row.values = values;
+std::vector<double> kerneltest::boundTransform(const tile::RowPlan &plan, llvm::ArrayRef<double> inputs,
+                                               double relativeError) {
   const tile::RowTransform &transform = plan.transform;
   int64_t size = transform ? transform.a * transform.b : 1;
   double depth = transform ? std::log2(double(transform.b)) + (transform.a > 1 ? transform.a + 1 : 0) : 0;
@@ -100,12 +96,35 @@ static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> i
     relativeError += 4 * unit + double(plan.columns) * 0x1p-39;
   }
   double factor = transform.isHartley ? std::sqrt(2.0) : 1;
+  std::vector<double> bounds;
   for (int64_t begin = 0; begin < plan.columns; begin += size) {
     double sum = 0;
     for (double x : inputs.slice(begin, size))
       sum += std::fabs(x);
-    row.bounds.insert(row.bounds.end(), size, (depth * unit + relativeError) * factor * sum / std::sqrt(double(size)));
+    bounds.insert(bounds.end(), size, (depth * unit + relativeError) * factor * sum / std::sqrt(double(size)));
   }
+  return bounds;
+}
+
+std::vector<double> kerneltest::transformReference(const tile::RowPlan &plan, std::vector<double> rows) {
+  if (const tile::RowTransform &transform = plan.transform)
+    llvm::cantFail(numerics::makeHadamard(transform.a * transform.b, transform.seed))
+        ->apply(rows.data(), int64_t(rows.size()) / (transform.a * transform.b));
+  return rows;
+}
+
+double kerneltest::roundingBound(DType type, double value) {
+  if (type == DType::F32)
+    return unit * std::fabs(value);
+  return type == DType::F16 ? std::max(0x1p-11 * std::fabs(value), 0x1p-25) : 0x1p-8 * std::fabs(value);
+}
+
+/// Bounds of a row before (`inputs`) and after (`values`) its transform.
+static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> inputs, llvm::ArrayRef<double> values,
+                             double relativeError, bool isNormalised, double greatestCode) {
+  ExpectedRow row;
+  row.values = values;
+  row.bounds = boundTransform(plan, inputs, relativeError);
   double greatest = 0, greatestBound = 0;
   for (auto [value, bound] : llvm::zip(values, row.bounds)) {
     greatest = std::max(greatest, std::fabs(value));
@@ -114,7 +133,7 @@ static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> i
   double squares = 0;
   for (double value : values)
     squares += value * value;
-  double lengthError = isNormalised && transform ? greatestBound / std::sqrt(squares / values.size()) : 0;
+  double lengthError = isNormalised && plan.transform ? greatestBound / std::sqrt(squares / values.size()) : 0;
   for (auto [value, bound] : llvm::zip(values, row.bounds))
     bound += lengthError * std::fabs(value);
   greatestBound += lengthError * greatest;
@@ -124,19 +143,16 @@ static ExpectedRow expectRow(const tile::RowPlan &plan, llvm::ArrayRef<double> i
   return row;
 }
 
-void kerneltest::expectQuantized(const RowCase &row, const Kernel &kernel, ReferenceRows reference,
+void kerneltest::expectQuantized(const RowCase &row, const Kernel &kernel, const ReferenceRows &reference,
                                  const KernelRun &run) {
   tile::RowPlan plan = llvm::cantFail(tile::getRowPlan(kernel.op()));
-  std::vector<double> inputs = reference.values;
-  if (const tile::RowTransform &transform = plan.transform)
-    llvm::cantFail(numerics::makeHadamard(transform.a * transform.b, transform.seed))
-        ->apply(reference.values.data(), row.rows * transform.blocks);
+  std::vector<double> values = transformReference(plan, reference.values);
   double greatestCode = (1 << (row.bits - 1)) - 1;
   std::vector<double> codes = toDoubles(run.results[0]), scales = toDoubles(run.results[1]);
   int64_t nearTies = 0;
   for (int64_t m = 0; m < row.rows; ++m) {
-    ExpectedRow expected = expectRow(plan, llvm::ArrayRef(inputs).slice(m * row.columns, row.columns),
-                                     llvm::ArrayRef(reference.values).slice(m * row.columns, row.columns),
+    ExpectedRow expected = expectRow(plan, llvm::ArrayRef(reference.values).slice(m * row.columns, row.columns),
+                                     llvm::ArrayRef(values).slice(m * row.columns, row.columns),
                                      reference.relativeError, reference.isNormalised, greatestCode);
     ASSERT_NEAR(scales[m], expected.scale, expected.scaleBound) << "scale of row " << m;
     for (int64_t j = 0; j < row.columns; ++j) {

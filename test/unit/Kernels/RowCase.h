@@ -16,7 +16,7 @@ namespace quantopt::kerneltest {
 /// Every architecture of the table.
 inline constexpr const char *allArchs[] = {"sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90a", "sm_100a", "sm_120a"};
 
-/// One norm_quant or swiglu_quant to test.
+/// One norm_quant, swiglu_quant or quant to test.
 struct RowCase {
   int64_t rows, columns;
   const char *input = "f16";
@@ -60,6 +60,16 @@ Tensor addRows(const Tensor &x, const Tensor &residual);
 /// Rows over their root mean square, with an epsilon of 1e-5.
 ReferenceRows normalise(const Tensor &rows, const tile::RowPlan &plan);
 
+/// By how much the elements of a row may be off after the plan's transform, of inputs that are off by `relativeError`;
+/// see expectQuantized().
+std::vector<double> boundTransform(const tile::RowPlan &plan, llvm::ArrayRef<double> inputs, double relativeError);
+
+/// Rows of the reference after the plan's transform.
+std::vector<double> transformReference(const tile::RowPlan &plan, std::vector<double> rows);
+
+/// Half an ulp of a float of that type, relatively; and absolutely where it is subnormal.
+double roundingBound(DType type, double value);
+
 /// Expects codes and scales of transformed rows, as lib/Numerics computes them in f64: scales within a relative bound;
 /// codes equal, except next to a tie of the rounding, where the neighbour is as good.
 ///
@@ -71,7 +81,7 @@ ReferenceRows normalise(const Tensor &rows, const tile::RowPlan &plan);
 /// and the scale has roundings of its own on top: clip, division, the row's factor. A length that is measured on
 /// transformed rows is off by as much as an element in the mean. A quotient y_j/s adds the bounds of
 /// both; where it is within that of a half-integer, either code is right.
-void expectQuantized(const RowCase &row, const Kernel &kernel, ReferenceRows reference, const KernelRun &run);
+void expectQuantized(const RowCase &row, const Kernel &kernel, const ReferenceRows &reference, const KernelRun &run);
 
 /// Shared memory is accessed without bank conflicts, except where Hartley's factors are looked up.
 void expectNoConflicts(const Kernel &kernel, const KernelRun &run);

@@ -71,6 +71,11 @@ TEST(InstructionTest, Integers) {
   checkLanes("rem.s32 %r20, %r10, 7;", [](auto a, auto, auto) { return uint32_t(int32_t(a) % 7); });
   checkLanes("min.s32 %r20, %r10, %r11;", [](auto a, auto b, auto) { return int32_t(a) < int32_t(b) ? a : b; });
   checkLanes("max.u32 %r20, %r10, %r11;", [](auto a, auto b, auto) { return std::max(a, b); });
+  checkLanes(
+      "max.relu.s32 %r20, %r10, %r11;", [](auto a, auto b, auto) { return std::max({int32_t(a), int32_t(b), 0}); }, 90);
+  checkLanes(
+      "min.relu.s32 %r20, %r10, %r11;",
+      [](auto a, auto b, auto) { return std::max(std::min(int32_t(a), int32_t(b)), 0); }, 90);
   checkLanes("abs.s32 %r20, %r10;", [](auto a, auto, auto) { return int32_t(a) < 0 ? -a : a; });
   checkLanes("neg.s32 %r20, %r10;", [](auto a, auto, auto) { return -a; });
   checkLanes("add.u64 %d20, %d12, %d11; shr.u64 %d20, %d20, 32; cvt.u32.u64 %r20, %d20;",

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Detail.h"
 #include "quantopt/Dialect/Support/TensorType.h"
+#include "quantopt/Dialect/Tile/IR/RowPlan.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -89,8 +90,9 @@ static LogicalResult verifyState(Operation *op, Value sequences, Value pages) {
   RankedTensorType type = typeOf(sequences);
   if (type.getRank() != 2 || type.getDimSize(1) != 4 || !type.getElementType().isSignlessInteger(32))
     return op->emitOpError() << "expected sequences [B, 4] of i32, got " << type;
-  if (pages && (typeOf(pages).getRank() != 2 || !typeOf(pages).getElementType().isSignlessInteger(32)))
-    return op->emitOpError() << "expected a table of pages [B, pages] of i32, got " << pages.getType();
+  if (pages && (typeOf(pages).getRank() != 2 || !typeOf(pages).getElementType().isSignlessInteger(32) ||
+                ShapedType::isDynamic(lastSize(pages))))
+    return op->emitOpError() << "expected a table of pages [B, n] of i32 with a known n, got " << pages.getType();
   return success();
 }
 
@@ -107,6 +109,9 @@ LogicalResult RopeAppendOp::verify() {
     if (failed(verifyHeads(*this, rows, headDim, heads)) || lastSize(rows) != heads * headDim) // C24
       return emitOpError() << "expected keys and values with the " << heads << " heads of the cache, got "
                            << rows.getType();
+  Type element = typeOf(getQuery()).getElementType();
+  if (typeOf(getKey()).getElementType() != element || typeOf(getValue()).getElementType() != element) // C24
+    return emitOpError("expected queries, keys and values of one type");
   RankedTensorType result = typeOf(getResult());
   if (result.getShape() != typeOf(getQuery()).getShape() || !result.getElementType().isF16()) // C24
     return emitOpError() << "expected the queries in f16 as the result, got " << result;
@@ -124,7 +129,11 @@ LogicalResult RopeAppendOp::verify() {
     if (!hadamard || hadamard.getSize() != headDim)
       return emitOpError() << "expected a #rot.hadamard of " << headDim << ", got " << *transform;
   }
-  return success();
+  if (!getConfig())
+    return success();
+  if (llvm::Expected<RowPlan> plan = getRowPlan(*this); !plan) // C18
+    return emitOpError() << llvm::toString(plan.takeError());
+  return verifyBfloats(*this, getArch());
 }
 
 template <typename OpTy> static LogicalResult verifyAttention(OpTy op) {
@@ -207,7 +216,7 @@ static std::string nameCache(CacheAttr cache, int64_t kvHeads, Value pages) {
   std::string name = "_x" + std::to_string(kvHeads) + "_kv" + std::to_string(cache.getBits()) + "_d" +
                      std::to_string(cache.getHeadDim()) + "_p" + std::to_string(cache.getPage());
   if (pages)
-    name += "_paged";
+    name += "_paged" + std::to_string(lastSize(pages));
   if (cache.getBits() == 16)
     return name;
   name += "_g" + std::to_string(cache.getGroup()) + "_c" + nameNumber(cache.getClip().getValue());
@@ -250,11 +259,12 @@ std::string AttentionCombineOp::getKernelName() {
          std::to_string(getSplits());
 }
 
-/// A warp works on one head of one row: of a query, a key or a value.
+/// Blocks along y have a token each, those along x share its heads: of the query, the key and the value.
 Launch RopeAppendOp::getLaunch() {
   AttentionShape shape = getAttentionShape(*this);
-  int64_t warps = getConfig()->getThreads() / 32;
-  return {getConfig()->getThreads(), 0, int64_t(llvm::divideCeil(shape.heads + 2 * shape.kvHeads, warps)), 1};
+  RowPlan plan = llvm::cantFail(getRowPlan(*this));
+  int64_t heads = shape.heads + 2 * shape.kvHeads;
+  return {plan.getThreads(), plan.sharedBytes, int64_t(llvm::divideCeil(heads, plan.rowsPerBlock)), 1};
 }
 Launch AttentionOp::getLaunch() {
   int64_t warps = getConfig()->getWarps();

@@ -216,7 +216,13 @@ std::string TopKOp::getKernelName() {
 Launch NormQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch SwigluQuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch QuantOp::getLaunch() { return getWholeRowsLaunch(*this); }
-Launch SwigluOp::getLaunch() { return getWholeRowsLaunch(*this); }
+/// Without a transform threads of a row exchange nothing.
+Launch SwigluOp::getLaunch() {
+  Launch launch = getWholeRowsLaunch(*this);
+  if (!llvm::cantFail(getRowPlan(*this)).rowWords)
+    launch.dynamicSharedBytes = 0;
+  return launch;
+}
 Launch NormOp::getLaunch() { return getWholeRowsLaunch(*this); }
 Launch EmbeddingOp::getLaunch() { return {getConfig().getThreads(), 0, 1, getConfig().getRows()}; }
 Launch ArgMaxOp::getLaunch() { return getRowsLaunch(getConfig()); }

@@ -20,6 +20,9 @@ static constexpr int64_t warpSize = 32;
 /// Elements of a thread at most: as many accumulators stand beside them, and 255 registers are all there are.
 static constexpr int64_t maxElements = 64;
 
+/// Elements of a vector at most.
+static constexpr int64_t maxWidth = 8;
+
 static int64_t greatestPowerOf2Divisor(int64_t n, int64_t limit) {
   return std::min<int64_t>(limit, int64_t(1) << llvm::countr_zero(uint64_t(n)));
 }
@@ -90,7 +93,7 @@ llvm::Expected<RowPlan> RowPlan::make(int64_t columns, RowTransform transform, b
     return llvm::createStringError("%lld threads cannot share %lld rows: threads per row must be a power of two from 8 "
                                    "on, and threads a multiple of 32 up to 1024",
                                    (long long)threads, (long long)rows);
-  plan.width = greatestPowerOf2Divisor(transform ? transform.b : columns, 8);
+  plan.width = greatestPowerOf2Divisor(transform ? transform.b : columns, maxWidth);
   plan.vectors = llvm::divideCeil(plan.paddedColumns, plan.width * plan.threadsPerRow);
   if (plan.vectors * plan.width > maxElements)
     return llvm::createStringError("rows of %lld elements need more than %lld threads: a thread would hold %lld "
@@ -140,6 +143,22 @@ llvm::Expected<RowTransform> tile::makeRowTransform(mlir::Attribute attribute, i
   return transform;
 }
 
+/// The heads of a token are rows, each for as few lanes of a warp as hold it.
+static llvm::Expected<RowPlan> makeHeadPlan(RopeAppendOp op) {
+  int64_t headDim = op.getCache().getHeadDim(), threads = op.getConfig()->getThreads();
+  RowTransform transform;
+  if (std::optional<mlir::Attribute> attribute = op.getHadamard()) {
+    llvm::Expected<RowTransform> made = makeRowTransform(*attribute, headDim);
+    if (!made)
+      return made.takeError();
+    transform = *made;
+  }
+  int64_t vectors = headDim / greatestPowerOf2Divisor(transform ? transform.b : headDim, maxWidth);
+  int64_t lanes = std::min<int64_t>(std::max<int64_t>(llvm::PowerOf2Ceil(vectors), 8), warpSize);
+  return RowPlan::make(headDim, transform, /*withCodes=*/false, threads, threads / lanes,
+                       getArchitecture(op.getConfig()->getArch()));
+}
+
 llvm::Expected<RowPlan> tile::getRowPlan(mlir::Operation *op) {
   auto make = [](mlir::Value rows, std::optional<mlir::Attribute> attribute, bool withCodes,
                  RowsAttr config) -> llvm::Expected<RowPlan> {
@@ -159,5 +178,6 @@ llvm::Expected<RowPlan> tile::getRowPlan(mlir::Operation *op) {
           [&](SwigluQuantOp swiglu) { return make(swiglu.getGate(), swiglu.getHadamard(), true, swiglu.getConfig()); })
       .Case([&](QuantOp quant) { return make(quant.getInput(), quant.getHadamard(), true, quant.getConfig()); })
       .Case([&](SwigluOp swiglu) { return make(swiglu.getGate(), swiglu.getHadamard(), false, swiglu.getConfig()); })
+      .Case(makeHeadPlan)
       .Case([&](NormOp norm) { return make(norm.getInput(), std::nullopt, false, norm.getConfig()); });
 }

@@ -78,7 +78,8 @@ struct RowPlan {
 /// does.
 llvm::Expected<RowTransform> makeRowTransform(mlir::Attribute attribute, int64_t columns);
 
-/// The plan of a norm_quant, swiglu_quant, norm, quant or swiglu op.
+/// The plan of a norm_quant, swiglu_quant, norm, quant or swiglu op, or of a rope_append op with a configuration, whose
+/// rows are the heads of a token.
 llvm::Expected<RowPlan> getRowPlan(mlir::Operation *op);
 
 } // namespace quantopt::tile
