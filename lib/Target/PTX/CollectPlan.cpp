@@ -93,6 +93,8 @@ static SmallVector<StringRef> argumentNames(Operation *op) {
       llvm::TypeSwitch<Operation *, std::pair<Names, Names>>(op)
           .Case([](tile::NormQuantOp) { return std::pair(Names{"input", "residual"}, Names{"codes", "scale", "sum"}); })
           .Case([](tile::SwigluQuantOp) { return std::pair(Names{"gate", "up"}, Names{"codes", "scale"}); })
+          .Case([](tile::QuantOp) { return std::pair(Names{"input"}, Names{"codes", "scale"}); })
+          .Case([](tile::SwigluOp) { return std::pair(Names{"gate", "up"}, Names{"result"}); })
           .Case([](tile::NormOp) { return std::pair(Names{"input", "residual"}, Names{"result", "sum"}); })
           .Case([](tile::EmbeddingOp) { return std::pair(Names{"ids", "table"}, Names{"result"}); })
           .Case([](tile::ArgMaxOp) { return std::pair(Names{"input"}, Names{"result"}); })

@@ -1,7 +1,7 @@
 // RUN: rm -rf %t && mkdir -p %t && cd %t && cp %s in.mlir
 // RUN: %python -c "open('w.bin', 'wb').write(bytes(range(64)) * 24)"
 // RUN: quant-opt in.mlir --emit-bundle=output=new/bundle 2>&1 | FileCheck %s --check-prefix=WARNING --implicit-check-not=param.file
-// WARNING: warning: emit-bundle: no kernel yet for q.quantize_dynamic (1), llm.swiglu (1); plan.json lists them as unlowered
+// WARNING: warning: emit-bundle: no kernel yet for llm.rms_norm (2); plan.json lists them as unlowered
 // RUN: ls new new/bundle | FileCheck %s --check-prefix=FILES
 // FILES:      new:
 // FILES-NEXT: bundle
@@ -13,6 +13,7 @@
 // RUN: FileCheck %s --check-prefix=PTX --input-file=new/bundle/kernels.ptx
 // PTX: .target sm_80
 // One kernel for both linears.
+// PTX:     .visible .entry quant_
 // PTX:     .visible .entry gemm_w4a4
 // PTX-NOT: .visible .entry
 // PTX-NOT: .extern .func
@@ -28,7 +29,8 @@
 // PLAN:      "weights.safetensors": {
 // PLAN:      "kernels": [
 // PLAN-NEXT: {
-// PLAN-NEXT: "name": "[[KERNEL:gemm_w4a4[a-z0-9_]+]]"
+// PLAN-NEXT: "name": "[[QUANT:quant[a-z0-9_]+]]"
+// PLAN:      "name": "[[KERNEL:gemm_w4a4[a-z0-9_]+]]"
 // PLAN-NEXT: "block": {{[0-9]+}}
 // PLAN-NEXT: "dynamic_shared_bytes": {{[0-9]+}}
 // PLAN-NEXT: "grid": {
@@ -64,31 +66,35 @@
 // PLAN-NEXT: "arena_row_bytes": 240
 // PLAN-NEXT: "tail": 0
 // PLAN-NEXT: "buffers": {
-// PLAN-NEXT: "activate.quantize_dynamic.0": {
+// PLAN-NEXT: "argument0": {
+// PLAN:      "activate.quant.0": {
 // PLAN-NEXT: "dtype": "i4"
 // PLAN:      "row_bytes": 32
 // PLAN-NEXT: "offset": 192
 // PLAN:      "first.gemm_w4a4": {
 // PLAN:      "offset": 0
-// PLAN:      "inputs": {}
+// PLAN:      "inputs": {
+// PLAN-NEXT: "argument0": "argument0"
+// PLAN-NEXT: }
 // PLAN-NEXT: "outputs": {}
 // PLAN-NEXT: "launches": [
 // PLAN-NEXT: {
-// PLAN-NEXT: "kernel": "[[KERNEL]]"
+// PLAN-NEXT: "kernel": "[[QUANT]]"
+// PLAN-NEXT: "node": "activate"
+// PLAN:      "kernel": "[[KERNEL]]"
 // PLAN-NEXT: "node": "first"
 // PLAN-NEXT: "role": "layers.0.gate_proj"
 // PLAN-NEXT: "arguments": [
-// PLAN:      "activation": "activate.quantize_dynamic.0"
-// PLAN:      "activation": "activate.quantize_dynamic.1"
+// PLAN:      "activation": "activate.quant.0"
+// PLAN:      "activation": "activate.quant.1"
 // PLAN:      "weight": "w.w4.codes"
 // PLAN:      "weight": "w.w4.scale"
 // PLAN:      "activation": "first.gemm_w4a4"
 // PLAN:      "node": "second"
 // PLAN:      "unlowered": [
 // PLAN-NEXT: {
-// PLAN-NEXT: "op": "q.quantize_dynamic"
-// PLAN-NEXT: "count": 1
-// PLAN:      "op": "llm.swiglu"
+// PLAN-NEXT: "op": "llm.rms_norm"
+// PLAN-NEXT: "count": 2
 
 // Kernels for few rows read the same weights.
 // RUN: quant-opt in.mlir --emit-bundle="output=few max-rows=8" && cmp new/bundle/weights.safetensors few/weights.safetensors
@@ -124,7 +130,7 @@
 
 param.file @f "w.bin"
 param.global @w : tensor<24x16xf32> from @f [offset = 0, length = 1536]
-func.func @main(%x: tensor<?x?x16xf32>) -> tensor<?x?x24xf32> {
+func.func @main(%x: tensor<?x?x16xf32>, %g: tensor<24xf32>) -> (tensor<?x?x24xf32>, tensor<?x?x24xf32>) {
   %codes, %scale = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64}
     : tensor<?x?x16xf32> -> (tensor<?x?x16xi4>, tensor<?x?x1xf32>) loc("activate")
   %w = param.load @w : tensor<24x16xf32>
@@ -134,6 +140,8 @@ func.func @main(%x: tensor<?x?x16xf32>) -> tensor<?x?x24xf32> {
     : (tensor<?x?x16xi4>, tensor<?x?x1xf32>, tensor<24x16xi4>, tensor<24x1xf32>) -> tensor<?x?x24xf32> loc("first")
   %1 = q.linear %codes, %scale, %wc, %ws {input_group_size = 0 : i64, weight_group_size = 0 : i64, llm.role = "layers.0.up_proj"}
     : (tensor<?x?x16xi4>, tensor<?x?x1xf32>, tensor<24x16xi4>, tensor<24x1xf32>) -> tensor<?x?x24xf32> loc("second")
-  %2 = llm.swiglu %0, %1 : (tensor<?x?x24xf32>, tensor<?x?x24xf32>) -> tensor<?x?x24xf32>
-  return %2 : tensor<?x?x24xf32>
+  // A scale that is in no weight.
+  %2 = llm.rms_norm %0 scale %g : tensor<24xf32> {eps = 1.0e-5 : f64} : tensor<?x?x24xf32> -> tensor<?x?x24xf32>
+  %3 = llm.rms_norm %1 scale %g : tensor<24xf32> {eps = 1.0e-5 : f64} : tensor<?x?x24xf32> -> tensor<?x?x24xf32>
+  return %2, %3 : tensor<?x?x24xf32>, tensor<?x?x24xf32>
 }
