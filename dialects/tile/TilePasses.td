@@ -18,7 +18,7 @@ def KvLowerPass : Pass<"llm-kv-lower", "::mlir::ModuleOp"> {
     |---|---|
     | token ids [B, S] | as before, `llm.input = "ids"` |
     | `sequences` [B, 4] i32 | {past, start, S, 0} of each: tokens in the cache, of which `start` are padding |
-    | `pages` [B, ?] i32 | `layout=paged`: the page of the cache that holds tokens `page`·i and on |
+    | `pages` [B, max-context / page] i32 | `layout=paged`: the page of the cache that holds tokens `page`·i and on |
     | keys and values of a layer, [pages, heads, bytes] ui8 | `llm.state`; the order of a `numerics::KvLayout` |
 
     `llm.rope`, R3, the quantizers of the cache and `llm.kv_append` become `tile.rope_append`, `llm.attention` becomes
@@ -97,13 +97,16 @@ def TileLowerPass : Pass<"tile-lower", "::mlir::ModuleOp"> {
 def EmitBundlePass : Pass<"emit-bundle", "::mlir::ModuleOp"> {
   let summary = "Write kernels, packed weights and a plan of launches for a GPU";
   let description = [{
-    Lowers a copy of the module (`tile-select`, `tile-lower`), which stays as it is, and writes a folder:
+    Lowers a copy of the module, which stays as it is, and writes a folder. A model with attention first gets the form of a
+    step and two phases (`llm-kv-lower`, `llm-specialize`); where that is refused, a warning says why, and its attention
+    has no kernels. Then `tile-select` and `tile-lower` choose and build kernels.
 
     | file | contents |
     |---|---|
     | `kernels.ptx` | every kernel once, for one architecture |
     | `weights.safetensors` | the weights that kernels read, in the order they read them, and scales |
-    | `plan.json` | kernels with block, shared memory, grid and arguments; launches in the order of the graph; sizes and hashes |
+    | `plan.json` | kernels with block, shared memory, grid and arguments; launches in order and places of activations for each phase; sizes and hashes |
+    | `model.mlir` | the tile ops over those weights, for lib/Interp; only where every op has a kernel |
     | `tokenizer.json`, ... | as they lie beside the source model |
 
     Ops that have no kernel yet are listed in the plan as `unlowered`, and named in a warning.
@@ -117,6 +120,11 @@ def EmitBundlePass : Pass<"emit-bundle", "::mlir::ModuleOp"> {
                   "sm_100a or sm_120a">,
     DefaultOption<"maxRows", "max-rows", "int64_t", "0",
                   "Rows of a launch at most; up to 64: kernels for decoding; 0: any number">,
+    DefaultOption<"layout", "layout", "std::string", [{"contiguous"}],
+                  "Caches. contiguous: a sequence has a page of its own for all of its context; paged: a table of pages">,
+    DefaultOption<"page", "page", "int64_t", "64", "Tokens of a page (paged), a multiple of 16">,
+    DefaultOption<"maxContext", "max-context", "int64_t", "2048", "Tokens of a sequence at most, a multiple of 16">,
+    DefaultOption<"decodeRows", "decode-rows", "int64_t", "64", "Sequences that decode at a time, at most">,
     DefaultOption<"threads", "threads", "unsigned", "0", "Threads; 0: one per core">,
     DefaultOption<"maxMemory", "max-memory", "uint64_t", "128", "Working memory of all threads together for weights, in MiB">,
     DefaultOption<"plan", "plan", "bool", "false", "Print sizes and memory on stderr before weights are computed">,

@@ -7,11 +7,11 @@
 #include "Buffers.h"
 #include "Plan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Support/NodeName.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -32,9 +32,12 @@ int64_t quantopt::getRowBytes(RankedTensorType type) {
 // Names
 //===----------------------------------------------------------------------------===//
 
+/// What the step form calls an argument, or else its name in the graph.
 static std::string nameOfArgument(func::FuncOp function, unsigned number) {
-  auto name = function.getArgAttrOfType<StringAttr>(number, onnx::OnnxDialect::nameAttrName);
-  return name ? name.str() : "argument" + std::to_string(number);
+  for (StringRef attribute : {llm::inputAttrName, llm::stateAttrName, onnx::OnnxDialect::nameAttrName})
+    if (auto name = function.getArgAttrOfType<StringAttr>(number, attribute))
+      return name.str();
+  return "argument" + std::to_string(number);
 }
 
 static std::string nameOfResult(func::FuncOp function, unsigned number) {
@@ -57,7 +60,7 @@ public:
   }
 
 private:
-  /// The argument's name in the graph, or "<node>.<op>.<number of the result>".
+  /// The argument's name, or "<node>.<op>.<number of the result>".
   static std::string describe(Value value) {
     if (auto argument = dyn_cast<BlockArgument>(value))
       return nameOfArgument(cast<func::FuncOp>(argument.getOwner()->getParentOp()), argument.getArgNumber());
@@ -71,41 +74,6 @@ private:
 };
 } // namespace
 
-static SmallVector<StringRef> gemmOperandNames(Operation *op) {
-  tile::GemmOperands operands = tile::getGemmOperands(op);
-  SmallVector<StringRef> names;
-  for (auto [value, name] : {std::pair(operands.input, "input"),
-                             {operands.inputScale, "input_scale"},
-                             {operands.weight, "weight"},
-                             {operands.weightScale, "weight_scale"},
-                             {operands.groupScales, "group_scales"},
-                             {operands.bias, "bias"},
-                             {operands.residual, "residual"}})
-    if (value)
-      names.push_back(name);
-  return names;
-}
-
-/// What operands and then results are to their kernel, in order.
-static SmallVector<StringRef> argumentNames(Operation *op) {
-  using Names = SmallVector<StringRef>;
-  auto [operands, results] =
-      llvm::TypeSwitch<Operation *, std::pair<Names, Names>>(op)
-          .Case([](tile::NormQuantOp) { return std::pair(Names{"input", "residual"}, Names{"codes", "scale", "sum"}); })
-          .Case([](tile::SwigluQuantOp) { return std::pair(Names{"gate", "up"}, Names{"codes", "scale"}); })
-          .Case([](tile::QuantOp) { return std::pair(Names{"input"}, Names{"codes", "scale"}); })
-          .Case([](tile::SwigluOp) { return std::pair(Names{"gate", "up"}, Names{"result"}); })
-          .Case([](tile::NormOp) { return std::pair(Names{"input", "residual"}, Names{"result", "sum"}); })
-          .Case([](tile::EmbeddingOp) { return std::pair(Names{"ids", "table"}, Names{"result"}); })
-          .Case([](tile::ArgMaxOp) { return std::pair(Names{"input"}, Names{"result"}); })
-          .Case([](tile::TopKOp) { return std::pair(Names{"input"}, Names{"values", "indices"}); })
-          .Default([](Operation *gemm) { return std::pair(gemmOperandNames(gemm), Names{"result"}); });
-  operands.truncate(op->getNumOperands());
-  results.truncate(op->getNumResults());
-  operands.append(results);
-  return operands;
-}
-
 //===----------------------------------------------------------------------------===//
 // Launches
 //===----------------------------------------------------------------------------===//
@@ -116,20 +84,13 @@ static bool isBookkeeping(Operation &op) {
          (op.getNumResults() && param::isWeightExpression(op.getResult(0)));
 }
 
-/// The value that a matrix product adds to its result, element by element as it stores that; or none.
-static Value residualOf(Operation *op) {
-  bool isGemm =
-      isa<tile::GemmW4A4Op, tile::GemmW4A8Op, tile::GemmW8A8Op, tile::GemmW4A16Op, tile::GemmF16Op, tile::GemmDecodeOp>(
-          op);
-  return isGemm ? tile::getGemmOperands(op).residual : Value();
-}
-
 namespace {
 /// Plans one function.
 class PhaseCollector {
 public:
   PhaseCollector(func::FuncOp function, Plan &plan) : function(function), plan(plan) {
-    phase.name = function.getName();
+    auto name = function->getAttrOfType<StringAttr>(llm::phaseAttrName);
+    phase.name = name ? name.getValue() : function.getName();
   }
 
   PlannedPhase run() {
@@ -151,25 +112,44 @@ private:
     auto role = op->getAttrOfType<StringAttr>("llm.role");
     PlannedLaunch launch{op.getKernelName(), getNodeName(op).str(), role ? role.str() : "", {}};
     PlannedKernel kernel{op.getLaunch(), {}};
-    auto add = [&](Value value, Kind kind) {
-      kernel.arguments.push_back({kind, cast<RankedTensorType>(value.getType()), "", "", {}});
-      launch.operands.push_back(kind == Kind::Weight ? PlannedOperand{kind, "", numberOfWeight(value)}
-                                                     : PlannedOperand{kind, nameActivation(value)});
-    };
-    for (auto [position, operand] : llvm::enumerate(op->getOperands())) {
-      bool isWeight = operand.getDefiningOp<param::LoadOp>() != nullptr;
-      add(operand, isWeight ? Kind::Weight : Kind::Input);
-      PlannedArgument &argument = kernel.arguments.back();
-      argument.tensorMap = op.getTensorMap(position);
-      if (std::optional<numerics::Layout> layout = op.getOperandLayout(position); layout && isWeight)
-        argument.layout = layout->getName();
+    for (auto [position, value, name] : llvm::enumerate(getParameters(op), getParameterNames(op))) {
+      Kind kind = kindOf(op, position, value);
+      PlannedArgument argument{kind, cast<RankedTensorType>(value.getType()), name.str(), "", {}};
+      if (kind != Kind::Result)
+        argument.tensorMap = op.getTensorMap(position);
+      if (kind == Kind::Weight)
+        if (std::optional<numerics::Layout> layout = op.getOperandLayout(position))
+          argument.layout = layout->getName();
+      kernel.arguments.push_back(std::move(argument));
+      launch.operands.push_back(planOperand(kind, op, value));
     }
-    for (Value result : op->getResults())
-      add(result, Kind::Result);
-    for (auto [argument, name] : llvm::zip_equal(kernel.arguments, argumentNames(op)))
-      argument.role = name;
+    bool looksAtOthers = kernel.launch.gridRows != tile::GridRows::Rows ||
+                         llvm::any_of(launch.operands, [](const auto &operand) { return operand.kind == Kind::State; });
     plan.kernels.insert({StringAttr::get(op->getContext(), launch.kernel), std::move(kernel)});
     phase.launches.push_back(std::move(launch));
+    if (looksAtOthers)
+      phase.tail = phase.launches.size();
+  }
+
+  static Kind kindOf(Operation *op, unsigned position, Value value) {
+    if (position >= op->getNumOperands())
+      return Kind::Result;
+    if (isCacheOperand(op, position))
+      return Kind::State;
+    return value.getDefiningOp<param::LoadOp>() ? Kind::Weight : Kind::Input;
+  }
+
+  PlannedOperand planOperand(Kind kind, Operation *op, Value value) {
+    if (kind == Kind::Weight)
+      return {kind, "", numberOfWeight(value)};
+    return {kind, kind == Kind::State ? nameCache(op, value) : nameActivation(value)};
+  }
+
+  std::string nameCache(Operation *op, Value value) {
+    StringAttr name = names.get(getMemory(value));
+    tile::CacheAttr cache = getCache(op);
+    plan.caches.insert({name, {cast<RankedTensorType>(value.getType()).getDimSize(1), cache.getLayout()}});
+    return name.str();
   }
 
   size_t numberOfWeight(Value value) {
@@ -213,7 +193,7 @@ private:
       for (Operation *user : value.getUsers())
         end = std::max(end, order.at(user));
       std::optional<size_t> residual;
-      if (auto found = numbers.find(residualOf(value.getDefiningOp())); found != numbers.end())
+      if (auto found = numbers.find(getResidual(value.getDefiningOp())); found != numbers.end())
         residual = found->second;
       numbers[value] = requests.size();
       placed.push_back(value);
@@ -237,6 +217,20 @@ private:
 };
 } // namespace
 
+/// Of a module with caches: their layout, the rows of its tables of cos and sin, and the columns of what it returns.
+static std::optional<PlannedModel> findModel(ModuleOp module, const Plan &plan) {
+  std::optional<PlannedModel> model;
+  module.walk([&](tile::RopeAppendOp op) {
+    int64_t context = cast<RankedTensorType>(op.getCos().getType()).getDimSize(0);
+    model = PlannedModel{context, /*vocabulary=*/0, /*isPaged=*/op.getPages() != nullptr};
+  });
+  for (const PlannedPhase &phase : plan.phases)
+    for (const auto &[name, activation] : phase.outputs)
+      if (model)
+        model->vocabulary = getColumns(phase.buffers.lookup(StringAttr::get(module.getContext(), activation)).type);
+  return model && model->vocabulary ? model : std::nullopt;
+}
+
 Plan quantopt::collectPlan(ModuleOp module, int64_t maxRows) {
   Plan plan;
   for (auto function : module.getOps<func::FuncOp>()) {
@@ -245,17 +239,10 @@ Plan quantopt::collectPlan(ModuleOp module, int64_t maxRows) {
     PlannedPhase phase = PhaseCollector(function, plan).run();
     if (phase.launches.empty())
       continue;
-    auto limit = function->getAttrOfType<IntegerAttr>(tile::maxRowsAttrName);
+    auto limit = function->getAttrOfType<IntegerAttr>(llm::maxRowsAttrName);
     phase.maxRows = limit ? limit.getInt() : maxRows;
     plan.phases.push_back(std::move(phase));
   }
+  plan.model = findModel(module, plan);
   return plan;
-}
-
-void quantopt::setWeightNames(Plan &plan, ArrayRef<std::string> names) {
-  for (PlannedPhase &phase : plan.phases)
-    for (PlannedLaunch &launch : phase.launches)
-      for (PlannedOperand &operand : launch.operands)
-        if (operand.kind == Kind::Weight)
-          operand.name = names[operand.weight];
 }

@@ -4,15 +4,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "ModelFile.h"
 #include "Plan.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Pass/PassManager.h"
 #include "quantopt/Conversion/QToTile/QToTile.h"
 #include "quantopt/Conversion/TileToGpu/TileToGpu.h"
+#include "quantopt/Dialect/Llm/Transforms/Passes.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
+#include "quantopt/Interp/KvLower/KvLower.h"
 #include "quantopt/Target/Common/Companions.h"
 #include "quantopt/Target/Common/WeightFile.h"
 #include "quantopt/Target/PTX/Bundle.h"
@@ -35,6 +38,43 @@ static LogicalResult report(ModuleOp module, llvm::Error error) {
   if (!error)
     return success();
   return module.emitError() << "emit-bundle: " << llvm::toString(std::move(error));
+}
+
+/// Whether a function has the form of a step, but not yet its phases.
+static bool isStep(func::FuncOp function) {
+  auto hasName = [&](unsigned argument) { return function.getArgAttr(argument, llm::inputAttrName) != nullptr; };
+  return !function->hasAttr(llm::phaseAttrName) && llvm::any_of(llvm::seq(function.getNumArguments()), hasName);
+}
+
+static LogicalResult makePhases(ModuleOp copy, const BundleOptions &options) {
+  if (llvm::none_of(copy.getOps<func::FuncOp>(), isStep))
+    return success();
+  LlmSpecializePassOptions phases;
+  phases.phases = {"prefill", "decode"};
+  phases.decodeRows = options.decodeRows;
+  PassManager manager(copy.getContext());
+  manager.addPass(createLlmSpecializePass(phases));
+  return manager.run(copy);
+}
+
+/// A copy of the model with its attention over packed caches; just a copy, after a warning, where that is refused.
+static OwningOpRef<ModuleOp> copyAsStep(ModuleOp module, const BundleOptions &options) {
+  OwningOpRef<ModuleOp> copy(module.clone());
+  if (!module.walk([](llm::AttentionOp) { return WalkResult::interrupt(); }).wasInterrupted())
+    return copy;
+  PassManager manager(module.getContext());
+  manager.addPass(createKvLowerPass({options.layout, options.page, options.maxContext}));
+  std::string reason;
+  {
+    ScopedDiagnosticHandler refusals(module.getContext(), [&](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Error && reason.empty())
+        reason = diagnostic.str();
+    });
+    if (succeeded(manager.run(*copy)))
+      return copy;
+  }
+  module.emitWarning() << "emit-bundle: attention stays without kernels: " << reason;
+  return OwningOpRef<ModuleOp>(module.clone());
 }
 
 /// Turns a copy of the model into launches of kernels, weights into loads.
@@ -108,9 +148,7 @@ static llvm::Error writeNoWeights(StringRef path) {
 static LogicalResult writeWeights(ModuleOp copy, Plan &plan, const BundleOptions &options, const BundleFolder &folder) {
   if (plan.weights.empty())
     return report(copy, writeNoWeights(folder.file(weightsFileName)));
-  SmallVector<Value> weights = llvm::to_vector(llvm::make_second_range(plan.weights));
-  keepWeightsOnly(copy, weights);
-  plan.weights.clear();
+  keepWeightsOnly(copy, llvm::to_vector(llvm::make_second_range(plan.weights)));
   PassManager manager(copy.getContext());
   manager.addPass(createParamDcePass());
   if (failed(manager.run(copy)))
@@ -122,7 +160,7 @@ static LogicalResult writeWeights(ModuleOp copy, Plan &plan, const BundleOptions
   file.printPlan = options.printPlan;
   if (failed(writeWeightFile(copy, file)))
     return failure();
-  setWeightNames(plan, namesOfWeights(copy));
+  plan.weightNames = namesOfWeights(copy);
   return success();
 }
 
@@ -149,6 +187,13 @@ static std::string ptxVersionOf(StringRef ptx) {
   return rest.take_until([](char c) { return c == '\n' || c == ' '; }).str();
 }
 
+/// Nothing could run a model of which ops have no kernel.
+static llvm::Error writeModel(ModuleOp model, const Plan &plan, ModuleOp stored, const BundleFolder &folder) {
+  if (!plan.unlowered.empty())
+    return llvm::Error::success();
+  return folder.write(modelFileName, printModel(model, plan, stored, weightsFileName));
+}
+
 /// Hashes every file of the folder into the plan, and writes that.
 static llvm::Error writePlan(Plan &plan, const BundleFolder &folder) {
   llvm::Expected<std::vector<std::string>> names = folder.list();
@@ -170,10 +215,14 @@ LogicalResult quantopt::emitBundle(ModuleOp module, const BundleOptions &options
   auto folder = BundleFolder::create(options.output, planFileName);
   if (!folder)
     return report(module, folder.takeError());
-  OwningOpRef<ModuleOp> copy(module.clone());
-  if (failed(lower(*copy, options)) || failed(checkKernels(module, *copy, options.arch)))
+  OwningOpRef<ModuleOp> copy = copyAsStep(module, options);
+  if (failed(makePhases(*copy, options)) || failed(lower(*copy, options)) ||
+      failed(checkKernels(module, *copy, options.arch)))
     return failure();
   Plan plan = collectPlan(*copy, options.maxRows);
+  if (options.printPlan)
+    llvm::errs() << summarizePlan(plan);
+  OwningOpRef<ModuleOp> model = copyFunctions(*copy);
   FailureOr<std::string> ptx = translateToPtx(*copy->getOps<gpu::GPUModuleOp>().begin(), options.arch);
   if (failed(ptx))
     return failure();
@@ -182,6 +231,7 @@ LogicalResult quantopt::emitBundle(ModuleOp module, const BundleOptions &options
   // Weights first: while they are computed, an interrupt leaves an empty folder at most.
   if (failed(writeWeights(*copy, plan, options, **folder)) ||
       failed(report(module, (*folder)->write(kernelsFileName, *ptx))) ||
+      failed(report(module, writeModel(*model, plan, *copy, **folder))) ||
       failed(copyCompanions(module, (*folder)->path())) || failed(report(module, writePlan(plan, **folder))) ||
       failed(report(module, (*folder)->commit())))
     return failure();
@@ -201,6 +251,10 @@ struct EmitBundlePass : quantopt::impl::EmitBundlePassBase<EmitBundlePass> {
     options.output = output;
     options.arch = arch;
     options.maxRows = maxRows;
+    options.layout = layout;
+    options.page = page;
+    options.maxContext = maxContext;
+    options.decodeRows = decodeRows;
     options.threads = threads;
     options.maxMemory = maxMemory << 20;
     options.printPlan = plan;

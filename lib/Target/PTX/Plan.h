@@ -25,7 +25,7 @@ inline constexpr llvm::StringLiteral planFileName = "plan.json";
 
 /// One array that a kernel reads or writes.
 struct PlannedArgument {
-  enum class Kind { Input, Weight, Result };
+  enum class Kind { Input, Weight, Result, State };
   Kind kind;
   mlir::RankedTensorType type;
   /// What it is to the kernel: "residual".
@@ -44,7 +44,7 @@ struct PlannedKernel {
 /// What a launch gives its kernel for an argument.
 struct PlannedOperand {
   PlannedArgument::Kind kind;
-  /// Of an activation; of a weight once the file of weights is written.
+  /// Of an activation or a cache.
   std::string name;
   /// Number of a weight in Plan::weights.
   size_t weight = 0;
@@ -77,21 +77,71 @@ struct PlannedPhase {
   std::vector<PlannedLaunch> launches;
 };
 
+/// Keys or values of a layer.
+struct PlannedCache {
+  int64_t heads;
+  numerics::KvLayout layout;
+
+  int64_t getTokenBytes() const { return heads * layout.tokenBytes(); }
+};
+
+/// Of a model with caches.
+struct PlannedModel {
+  int64_t maxContext, vocabulary;
+  bool isPaged;
+};
+
+/// The symbol of a parameter, and the number of a result.
+using WeightKey = std::pair<mlir::StringAttr, unsigned>;
+
 struct Plan {
   std::string arch, ptxVersion;
   std::map<std::string, FileDigest> files;
   /// By name, in the order of their first launch.
   llvm::MapVector<mlir::StringAttr, PlannedKernel> kernels;
   std::vector<PlannedPhase> phases;
+  std::optional<PlannedModel> model;
+  llvm::MapVector<mlir::StringAttr, PlannedCache> caches;
   /// Nodes of ops without a kernel, by the op's name.
   llvm::MapVector<mlir::StringAttr, std::vector<std::string>> unlowered;
-  /// What kernels read of the loaded parameters: the symbol and the number of the result, with one load of it.
-  llvm::MapVector<std::pair<mlir::StringAttr, unsigned>, mlir::Value> weights;
+  /// What kernels read of the loaded parameters, with one load of each; values of the module that the plan was made of.
+  llvm::MapVector<WeightKey, mlir::Value> weights;
+  /// Their names in the file of weights, once that is written.
+  std::vector<std::string> weightNames;
 };
 
 /// The launches of the tile ops of `module`, whose weights are param.loads (param-hoist), and what is not lowered. A
 /// function of at most as many rows as its attribute tile.max_rows says, or `maxRows` (0: any number).
 Plan collectPlan(mlir::ModuleOp module, int64_t maxRows);
+
+/// What a kernel takes: operands, then the results that have memory of their own.
+llvm::SmallVector<mlir::Value> getParameters(tile::KernelOpInterface op);
+/// What each of them is to the kernel: "residual".
+llvm::SmallVector<llvm::StringRef> getParameterNames(tile::KernelOpInterface op);
+/// What a matrix product adds to its result, element by element as it stores that; or none.
+mlir::Value getResidual(mlir::Operation *op);
+/// The layout of the caches that a kernel reads or writes; null of others.
+tile::CacheAttr getCache(mlir::Operation *op);
+bool isCacheOperand(mlir::Operation *op, unsigned number);
+/// The value whose memory `value` lies in: itself, or what it aliases.
+mlir::Value getMemory(mlir::Value value);
+
+/// Bytes of a row in memory: of codes those that fill it up too.
+int64_t getRowBytes(mlir::RankedTensorType type);
+/// Elements of a row: the last dimension, unless that is one of rows too (token ids).
+int64_t getColumns(mlir::RankedTensorType type);
+
+/// What a kernel takes: operands, then the results that have memory of their own.
+llvm::SmallVector<mlir::Value> getParameters(tile::KernelOpInterface op);
+/// What each of them is to the kernel: "residual".
+llvm::SmallVector<llvm::StringRef> getParameterNames(tile::KernelOpInterface op);
+/// What a matrix product adds to its result, element by element as it stores that; or none.
+mlir::Value getResidual(mlir::Operation *op);
+/// The layout of the caches that a kernel reads or writes; null of others.
+tile::CacheAttr getCache(mlir::Operation *op);
+bool isCacheOperand(mlir::Operation *op, unsigned number);
+/// The value whose memory `value` lies in: itself, or what it aliases.
+mlir::Value getMemory(mlir::Value value);
 
 /// Bytes of a row in memory: of codes those that fill it up too.
 int64_t getRowBytes(mlir::RankedTensorType type);
@@ -101,7 +151,10 @@ int64_t getColumns(mlir::RankedTensorType type);
 /// Gives the weights of all launches their names in the file, by Plan::weights.
 void setWeightNames(Plan &plan, llvm::ArrayRef<std::string> names);
 
-/// The text of plan.json.
+/// What a run takes beside the weights, for people: bytes of activations per row, and of the cache per token.
+std::string summarizePlan(const Plan &plan);
+
+/// The text of plan.json. The weights have names.
 std::string printPlan(const Plan &plan);
 
 } // namespace quantopt

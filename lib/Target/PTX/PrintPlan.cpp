@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Plan.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -24,7 +25,7 @@ static json::Array shapeOf(RankedTensorType type) {
 }
 
 static void write(json::OStream &writer, const PlannedArgument &argument) {
-  static constexpr const char *kinds[] = {"input", "weight", "result"};
+  static constexpr const char *kinds[] = {"input", "weight", "result", "state"};
   writer.object([&] {
     writer.attribute("name", argument.role);
     writer.attribute("is", kinds[size_t(argument.kind)]);
@@ -33,7 +34,7 @@ static void write(json::OStream &writer, const PlannedArgument &argument) {
       writer.attribute("tensor_map", json::Object{{"row_bytes", map->rowBytes},
                                                   {"box", json::Array{map->boxBytes, map->boxRows}},
                                                   {"swizzle", map->swizzleBytes}});
-    if (argument.kind != PlannedArgument::Kind::Weight) {
+    if (argument.kind == PlannedArgument::Kind::Input || argument.kind == PlannedArgument::Kind::Result) {
       writer.attribute("columns", getColumns(argument.type));
       writer.attribute("row_bytes", getRowBytes(argument.type));
       return;
@@ -44,13 +45,19 @@ static void write(json::OStream &writer, const PlannedArgument &argument) {
   });
 }
 
+static json::Object gridOf(const tile::Launch &launch) {
+  static constexpr const char *kinds[] = {"rows", "sequence_rows", "sequences"};
+  int64_t count = launch.gridRows == tile::GridRows::Sequences ? 1 : launch.rowsPerBlock;
+  return json::Object{{"x", launch.gridX}, {"y", json::Object{{kinds[size_t(launch.gridRows)], count}}}};
+}
+
 static void write(json::OStream &writer, StringRef name, const PlannedKernel &kernel) {
   const tile::Launch &launch = kernel.launch;
   writer.object([&] {
     writer.attribute("name", name);
     writer.attribute("block", launch.threads);
     writer.attribute("dynamic_shared_bytes", launch.dynamicSharedBytes);
-    writer.attribute("grid", json::Object{{"x", launch.gridX}, {"y", json::Object{{"rows", launch.rowsPerBlock}}}});
+    writer.attribute("grid", gridOf(launch));
     writer.attributeArray("arguments", [&] {
       for (const PlannedArgument &argument : kernel.arguments)
         write(writer, argument);
@@ -59,7 +66,8 @@ static void write(json::OStream &writer, StringRef name, const PlannedKernel &ke
   });
 }
 
-static void write(json::OStream &writer, const PlannedLaunch &launch) {
+static void write(json::OStream &writer, const PlannedLaunch &launch, ArrayRef<std::string> weightNames) {
+  static constexpr const char *sources[] = {"activation", "weight", "activation", "cache"};
   writer.object([&] {
     writer.attribute("kernel", launch.kernel);
     writer.attribute("node", json::fixUTF8(launch.node));
@@ -67,8 +75,10 @@ static void write(json::OStream &writer, const PlannedLaunch &launch) {
       writer.attribute("role", launch.role);
     writer.attributeArray("arguments", [&] {
       for (const PlannedOperand &operand : launch.operands)
-        writer.value(json::Object{
-            {operand.kind == PlannedArgument::Kind::Weight ? "weight" : "activation", json::fixUTF8(operand.name)}});
+        writer.value(
+            json::Object{{sources[size_t(operand.kind)],
+                          json::fixUTF8(operand.kind == PlannedArgument::Kind::Weight ? weightNames[operand.weight]
+                                                                                      : operand.name)}});
     });
   });
 }
@@ -92,7 +102,7 @@ static void write(json::OStream &writer, ArrayRef<std::pair<std::string, std::st
   });
 }
 
-static void write(json::OStream &writer, const PlannedPhase &phase) {
+static void write(json::OStream &writer, const PlannedPhase &phase, ArrayRef<std::string> weightNames) {
   writer.object([&] {
     writer.attribute("name", json::fixUTF8(phase.name));
     writer.attribute("max_rows", phase.maxRows ? json::Value(phase.maxRows) : json::Value(nullptr));
@@ -113,7 +123,7 @@ static void write(json::OStream &writer, const PlannedPhase &phase) {
     writer.attributeEnd();
     writer.attributeArray("launches", [&] {
       for (const PlannedLaunch &launch : phase.launches)
-        write(writer, launch);
+        write(writer, launch, weightNames);
     });
   });
 }
@@ -129,6 +139,46 @@ static void write(json::OStream &writer, StringRef op, ArrayRef<std::string> nod
   });
 }
 
+static void write(json::OStream &writer, const std::optional<PlannedModel> &model) {
+  if (!model)
+    return writer.value(nullptr);
+  writer.object([&] {
+    writer.attribute("max_context", model->maxContext);
+    writer.attribute("vocabulary", model->vocabulary);
+    writer.attribute("layout", model->isPaged ? "paged" : "contiguous");
+  });
+}
+
+static void write(json::OStream &writer, StringRef name, const PlannedCache &cache) {
+  const numerics::KvLayout &layout = cache.layout;
+  writer.object([&] {
+    writer.attribute("name", name);
+    writer.attribute("kv_heads", cache.heads);
+    writer.attribute("head_dim", layout.headDim);
+    writer.attribute("bits", layout.bits);
+    writer.attribute("group", layout.groupSize);
+    writer.attribute("page", layout.pageTokens);
+    writer.attribute("scale", layout.hasHalfScales ? "f16" : "f32");
+    writer.attribute("symmetric", layout.isSymmetric);
+    writer.attribute("page_bytes", cache.heads * layout.blockBytes());
+    writer.attribute("token_bytes", cache.getTokenBytes());
+  });
+}
+
+std::string quantopt::summarizePlan(const Plan &plan) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  for (const PlannedPhase &phase : plan.phases)
+    stream << llvm::formatv("{0}: {1} launches, {2} bytes of activations per row\n", phase.name, phase.launches.size(),
+                            phase.arenaRowBytes);
+  int64_t tokenBytes = 0;
+  for (const auto &[name, cache] : plan.caches)
+    tokenBytes += cache.getTokenBytes();
+  if (tokenBytes)
+    stream << llvm::formatv("cache: {0} bytes per token\n", tokenBytes);
+  return text;
+}
+
 std::string quantopt::printPlan(const Plan &plan) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -142,15 +192,20 @@ std::string quantopt::printPlan(const Plan &plan) {
       for (const auto &[name, digest] : plan.files)
         writer.attribute(name, json::Object{{"bytes", digest.bytes}, {"sha256", digest.sha256}});
     });
-    writer.attribute("model", nullptr);
-    writer.attributeArray("caches", [&] {});
+    writer.attributeBegin("model");
+    write(writer, plan.model);
+    writer.attributeEnd();
+    writer.attributeArray("caches", [&] {
+      for (const auto &[name, cache] : plan.caches)
+        write(writer, name.getValue(), cache);
+    });
     writer.attributeArray("kernels", [&] {
       for (const auto &[name, kernel] : plan.kernels)
         write(writer, name.getValue(), kernel);
     });
     writer.attributeArray("phases", [&] {
       for (const PlannedPhase &phase : plan.phases)
-        write(writer, phase);
+        write(writer, phase, plan.weightNames);
     });
     writer.attributeArray("unlowered", [&] {
       for (const auto &[name, nodes] : plan.unlowered)

@@ -22,8 +22,11 @@ struct BundleOptions {
   std::string output;
   /// Architecture of all kernels, as tile-select names it.
   std::string arch = "sm_80";
-  /// Of a launch, for which tile-select chooses kernels; 0: any number.
+  /// Of a launch, for which tile-select chooses kernels; 0: any number. Decode has decodeRows at most.
   int64_t maxRows = 0;
+  /// Of caches: llm-kv-lower's and llm-specialize's options.
+  std::string layout = "contiguous";
+  int64_t page = 64, maxContext = 2048, decodeRows = 64;
   /// 0: one per core.
   unsigned threads = 0;
   /// Bytes of working memory of all threads together, for weights.
@@ -33,7 +36,8 @@ struct BundleOptions {
 };
 
 /// Writes what runs the model on a GPU, without changing `module`: kernels.ptx, weights.safetensors with the weights
-/// that the kernels read, plan.json (Plan.h), and the tokenizer and the configuration that lie beside the source model.
+/// that the kernels read, plan.json (lib/Target/PTX/plan.schema.json), model.mlir (the tile ops, where every op has a
+/// kernel), and the tokenizer and the configuration that lie beside the source model.
 /// Ops without a kernel are listed in the plan and in a warning. Replaces a bundle that has the folder's name; after a
 /// failure, which has been reported, that is as it was and nothing has been left behind.
 mlir::LogicalResult emitBundle(mlir::ModuleOp module, const BundleOptions &options);
