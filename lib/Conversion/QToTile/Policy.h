@@ -21,8 +21,8 @@ template <typename Config> struct Choice {
 
 /// The table's configuration for a matrix product "gemm_w4a4", ... with n channels.
 Choice<GemmAttr> chooseGemm(mlir::MLIRContext *context, Arch arch, llvm::StringRef kernel, int64_t n);
-/// A decode kernel for launches of up to `rows` rows (at most maxDecodeRows) over a contraction of size k, as it lies in
-/// memory.
+/// A decode kernel for launches of up to `rows` rows (at most maxDecodeRows) over a contraction of size k, as it lies
+/// in memory.
 Choice<GemmAttr> chooseDecode(mlir::MLIRContext *context, Arch arch, int64_t paddedK, int64_t rows);
 /// A kernel over rows of that many columns.
 RowsAttr chooseRows(mlir::MLIRContext *context, Arch arch, int64_t columns);
