@@ -59,9 +59,16 @@ def TileSelectPass : Pass<"tile-select", "::mlir::ModuleOp"> {
     | `q.linear`, and the `llm.residual_add` that alone reads it | `tile.gemm_w4a4`, `gemm_w4a8`, `gemm_w8a8`; `gemm_decode` for few rows |
     | `llm.residual_add`, `llm.rms_norm`, `rot.convert`, `q.quantize_dynamic` | `tile.norm_quant` |
     | `llm.swiglu`, `rot.convert`, `q.quantize_dynamic` | `tile.swiglu_quant` |
+    | `rot.convert`, `q.quantize_dynamic` of anything else | `tile.quant` |
+    | `llm.residual_add`, `llm.rms_norm`; `llm.swiglu`, `rot.convert` | `tile.norm`; `tile.swiglu` |
     | `llm.embedding` | `tile.embedding` |
-    | `llm.rms_norm` and the `llm.linear` that alone reads it (the head) | `tile.norm`, `tile.gemm_f16`, both in f16 |
     | `llm.linear` of f16 or bf16; over `q.dequantize` of 4-bit codes | `tile.gemm_f16`; `tile.gemm_w4a16` |
+    | `tile.rope_append`, `tile.attention` without a configuration | the same with one; in the phase `decode` `tile.attention_decode`, `attention_combine` |
+
+    A linear of f32 reads f16 where a norm, a SwiGLU or attention makes its input: that kernel writes f16, for all such
+    linears at once. Sums, residuals and results stay in f32.
+
+    In a function made by `llm-specialize`, `tile.max_rows` stands in for `max-rows`.
 
     Example:
     ```mlir
