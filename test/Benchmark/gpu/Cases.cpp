@@ -175,6 +175,7 @@ std::vector<KernelCase> quantopt::benchmark::checkedCases(llvm::StringRef arch) 
   addRowKernels(cases, arch, "f32", 5, {576, 4096}, {1536, 11008});
   addRowKernels(cases, arch, "f16", 5, {576}, {1536});
   cases.push_back(rowKernel("arg_max", arch, 5, 49152, argMax));
+  addCheckedAttention(cases, arch);
   return cases;
 }
 
@@ -196,5 +197,6 @@ std::vector<KernelCase> quantopt::benchmark::timedCases(llvm::StringRef arch) {
     cases.push_back(floatLinear(arch, rows, 128256, 4096, /*isW4A16=*/false));
   addRowKernels(cases, arch, "f16", 4096, {4096, 8192}, {11008, 14336, 28672});
   cases.push_back(rowKernel("arg_max", arch, 64, 128256, argMax));
+  addTimedAttention(cases, arch);
   return cases;
 }

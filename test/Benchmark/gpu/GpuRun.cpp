@@ -25,7 +25,7 @@ llvm::Expected<GpuRun> GpuRun::prepare(runtime::Device &device, const kerneltest
 
   runtime::KernelLaunch &launch = run.kernelLaunch;
   launch.kernel = kernel.name();
-  auto [gridX, gridY] = kernel.grid(rows);
+  auto [gridX, gridY] = kernel.grid(rows, operands);
   launch.grid = {gridX, gridY, 1};
   launch.block = {unsigned(kernel.op().getLaunch().threads), 1, 1};
   launch.dynamicSharedBytes = unsigned(kernel.op().getLaunch().dynamicSharedBytes);
@@ -43,8 +43,12 @@ llvm::Expected<GpuRun> GpuRun::prepare(runtime::Device &device, const kerneltest
                       uint32_t(plan->boxBytes), uint32_t(plan->boxRows),  unsigned(plan->swizzleBytes)};
     launch.arguments.push_back(argument);
     run.operandBuffers.push_back(std::move(*buffer));
+    run.operandShapes.emplace_back(operands[i].shape());
   }
   for (unsigned i = 0; i < kernel.numResults(); ++i) {
+    tile::KernelOpInterface op = kernel.op();
+    if (op.getAliasedOperand(i))
+      continue;
     auto buffer = device.allocate(kernel.resultBytes(i, rows));
     if (!buffer)
       return buffer.takeError();
@@ -61,10 +65,19 @@ llvm::Expected<std::vector<Tensor>> GpuRun::results() const {
   if (llvm::Error error = device->synchronize())
     return error;
   std::vector<Tensor> tensors;
+  auto buffer = resultBuffers.begin();
   for (unsigned i = 0; i < kernel->numResults(); ++i) {
-    std::vector<char> bytes(resultBuffers[i].size());
-    if (llvm::Error error = resultBuffers[i].read(bytes))
+    tile::KernelOpInterface op = kernel->op();
+    if (std::optional<unsigned> operand = op.getAliasedOperand(i)) {
+      Tensor &changed = tensors.emplace_back(kernel->operandType(*operand), operandShapes[*operand]);
+      if (llvm::Error error = operandBuffers[*operand].read({changed.mutableRaw(), changed.sizeInBytes()}))
+        return error;
+      continue;
+    }
+    std::vector<char> bytes(buffer->size());
+    if (llvm::Error error = buffer->read(bytes))
       return error;
+    ++buffer;
     auto tensor = kernel->decode(i, bytes, rows);
     if (!tensor)
       return tensor.takeError();

@@ -20,7 +20,7 @@ public:
 
   /// Queues the kernel.
   llvm::Error launch() const { return device->launch(module, kernelLaunch); }
-  /// Waits, and fetches the results.
+  /// Waits, and fetches the results: of one that takes over an operand's memory, that.
   llvm::Expected<std::vector<Tensor>> results() const;
 
 private:
@@ -30,7 +30,10 @@ private:
   const kerneltest::Kernel *kernel = nullptr;
   int64_t rows = 0;
   runtime::LoadedModule module;
-  std::vector<runtime::Buffer> operandBuffers, resultBuffers;
+  std::vector<runtime::Buffer> operandBuffers;
+  std::vector<llvm::SmallVector<int64_t>> operandShapes;
+  /// Of the results that have memory of their own.
+  std::vector<runtime::Buffer> resultBuffers;
   runtime::KernelLaunch kernelLaunch;
 };
 

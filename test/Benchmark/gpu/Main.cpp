@@ -64,12 +64,16 @@ static std::string compareApproximately(const Tensor &actual, const Tensor &expe
   return kerneltest::compareWithin(actual, reference, [&](int64_t) { return step * greatest; });
 }
 
+static std::vector<Tensor> operandsOf(const KernelCase &test, const Kernel &kernel) {
+  return test.operands ? test.operands() : kerneltest::randomOperands(kernel, test.rows, 1);
+}
+
 /// Runs a case on the interpreter and, where there is one, on the device. Returns what is wrong, or "".
 static std::string check(const KernelCase &test, llvm::StringRef arch, runtime::Device *device) {
   auto kernel = Kernel::select(test.text, arch, test.maxRows);
   if (!kernel)
     return llvm::toString(kernel.takeError());
-  std::vector<Tensor> operands = kerneltest::randomOperands(**kernel, test.rows, 1);
+  std::vector<Tensor> operands = operandsOf(test, **kernel);
   auto expected = (*kernel)->run(operands, test.rows);
   if (!expected)
     return llvm::toString(expected.takeError());
@@ -163,28 +167,33 @@ static llvm::Expected<llvm::json::Object> timeCase(llvm::StringRef arch, runtime
   auto kernel = Kernel::select(test.text, arch, test.maxRows);
   if (!kernel)
     return kernel.takeError();
-  auto run = GpuRun::prepare(device, **kernel, kerneltest::randomOperands(**kernel, test.rows, 1), test.rows);
+  auto run = GpuRun::prepare(device, **kernel, operandsOf(test, **kernel), test.rows);
   if (!run)
     return run.takeError();
   auto seconds = medianSeconds(device, &scratch, repetitions, [&] { return run->launch(); });
   if (!seconds)
     return seconds.takeError();
   tile::Cost cost = (*kernel)->op().getCost(test.rows);
-  double bytes = double(cost.bytesRead + cost.bytesWritten);
+  double bytes = test.bytes ? test.bytes : double(cost.bytesRead + cost.bytesWritten);
+  double operations = test.operations ? test.operations : double(cost.operations);
   double memorySeconds = bytes / bounds.copyBandwidth;
   // The measured peak is that of s8; f16 has half of it and s4 twice.
   double perOperation = cost.mma == tile::Mma::F16 ? 2 : cost.mma == tile::Mma::S4 ? 0.5 : 1;
-  double matrixSeconds = bounds.matrixPeak() ? double(cost.operations) * perOperation / bounds.matrixPeak() : 0;
+  double matrixSeconds = bounds.matrixPeak() ? operations * perOperation / bounds.matrixPeak() : 0;
   double bound = std::max(memorySeconds, matrixSeconds);
   llvm::json::Object line{{"name", test.name},
                           {"kernel", (*kernel)->name()},
                           {"rows", test.rows},
                           {"seconds", *seconds},
                           {"bytes", bytes},
-                          {"operations", cost.operations},
+                          {"operations", operations},
                           {"bound", memorySeconds >= matrixSeconds ? "memory" : "matrix"},
                           {"bound_seconds", bound},
                           {"fraction", bound / *seconds}};
+  if (const std::optional<AttentionSizes> &sizes = test.attention)
+    line["attention"] =
+        llvm::json::Object{{"batch", sizes->batch}, {"tokens", sizes->tokens},    {"context", sizes->context},
+                           {"heads", sizes->heads}, {"kv_heads", sizes->kvHeads}, {"head_dim", sizes->headDim}};
   if (cublas && test.outputs) {
     auto half = timeHalf(device, *cublas, test, scratch);
     if (!half)

@@ -3,15 +3,21 @@
     .venv/bin/python test/Benchmark/gpu/run.py [--filter NAME] [--arch ARCH] [--check-only] [--output FILE]
 
 Bounds are measured in the same run: the bandwidth of a copy in the GPU's memory, the rate of 8-bit matrix instructions
-on registers. A kernel's fraction is its time at those bounds over its time. Without a GPU kernels are checked on the
-interpreter alone and the reason is printed in the place of the timings.
+on registers. A kernel's fraction is its time at those bounds over its time. Attention stands beside PyTorch's
+scaled_dot_product_attention in f16 where this Python has torch. Then decoding with random weights of the size of LLaMA 2
+7B is timed as a whole: its fraction is the time that weights and cache take at the bandwidth of a copy over its time.
+Without a GPU kernels are checked on the interpreter alone and the reason is printed in the place of the timings.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import decoding
+import sdpa
 
 ROOT = Path(__file__).resolve().parent.parent.parent.parent
 PROGRAM = ROOT / "build/test/benchmark/gpu-benchmark"
@@ -28,8 +34,8 @@ def format_table(rows):
 
 
 def timing_row(timing):
-    """The cells of one kernel: name, rows, µs, GB/s, TOPS, bound, percent of it, speed-up over cuBLAS f16."""
-    seconds, half = timing["seconds"], timing.get("cublas_f16_seconds")
+    """The cells of one kernel: name, rows, µs, GB/s, TOPS, bound, percent of it, speed-up over cuBLAS or SDPA in f16."""
+    seconds, half = timing["seconds"], timing.get("cublas_f16_seconds", timing.get("sdpa_f16_seconds"))
     return [
         timing["name"],
         str(timing["rows"]),
@@ -59,8 +65,39 @@ def describe(report):
         f"wgmma s8 {bounds['wgmma_s8_operations_per_second'] / 1e12:.0f} TOPS"
     )
     lines += ["cuBLAS f16 " + report["cublas"]] if "cublas" in report else []
+    lines += ["PyTorch SDPA " + report["sdpa"]] if "sdpa" in report else []
     head = ["kernel", "rows", "us", "GB/s", "TOPS", "bound", "of bound", "vs f16"]
-    return lines + format_table([head] + [timing_row(timing) for timing in report["timings"]])
+    lines += format_table([head] + [timing_row(timing) for timing in report["timings"]])
+    return lines + (["", *describe_decoding(report["decoding"])] if "decoding" in report else [])
+
+
+def describe_decoding(timings):
+    """Steps of a whole model, as lines for people; or why there are none."""
+    if isinstance(timings, str):
+        return [timings]
+    head = ["decode, 7B W4A4KV4", "context", "ms/step", "tokens/s", "GB/s", "of copy"]
+    rows = [
+        [
+            f"batch {timing['batch']}",
+            str(timing["context"]),
+            f"{timing['seconds'] * 1e3:.2f}",
+            f"{timing['batch'] / timing['seconds']:.0f}",
+            f"{timing['bytes'] / timing['seconds'] / 1e9:.0f}",
+            f"{100 * timing['fraction']:.0f} %",
+        ]
+        for timing in timings
+    ]
+    return format_table([head] + rows)
+
+
+def time_decoding(report):
+    """Times of decoding steps, or why there are none."""
+    try:
+        subprocess.run(["ninja", "-C", ROOT / "build", "quant-opt", "quant-run"], check=True)
+        with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+            return decoding.time_all(Path(folder), report["arch"], report["bounds"]["copy_bytes_per_second"])
+    except (subprocess.CalledProcessError, decoding.Failure, OSError) as error:
+        return f"decoding not timed: {error}"
 
 
 def main():
@@ -77,7 +114,13 @@ def main():
     status = subprocess.run(command + ["--check-only"] * options.check_only).returncode
     if not options.output.exists():
         sys.exit(status or 1)
-    print(*describe(json.loads(options.output.read_text(encoding="utf-8"))), sep="\n")
+    report = json.loads(options.output.read_text(encoding="utf-8"))
+    if not isinstance(report["timings"], str):
+        report |= sdpa.time_all(report["timings"])
+        if options.filter in "decoding":
+            report["decoding"] = time_decoding(report)
+        options.output.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    print(*describe(report), sep="\n")
     sys.exit(status)
 
 
