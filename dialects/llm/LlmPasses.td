@@ -180,7 +180,8 @@ def LlmSpecializePass : Pass<"llm-specialize", "::mlir::ModuleOp"> {
   let description = [{
     Every function in the form of a step (`llm-kv-lower`) is replaced by one per phase, called like it: `prefill`, any
     number of new tokens of every sequence, and `decode`, one token of every sequence and at most `rows` sequences. They
-    share weights and caches; `tile-select` chooses kernels for each.
+    share weights and caches; `tile-select` chooses kernels for each. Several numbers of `rows` give several functions for
+    decoding, the smallest called `decode`, the others `decode_64`: kernels for few sequences waste nothing on absent ones.
 
     Example:
     ```mlir
@@ -193,7 +194,8 @@ def LlmSpecializePass : Pass<"llm-specialize", "::mlir::ModuleOp"> {
   let options = [
     ListOption<"phases", "phase", "std::string", "Phases: prefill, decode (default: both)",
                "llvm::cl::list_init<std::string>({\"prefill\", \"decode\"})">,
-    DefaultOption<"decodeRows", "rows", "int64_t", "64", "Sequences that decode at a time, at most">];
+    ListOption<"decodeRows", "rows", "int64_t", "Sequences that decode at a time, at most (default: 8,64)",
+               "llvm::cl::list_init<int64_t>({8, 64})">];
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 #endif

@@ -422,6 +422,17 @@ const PlannedPhase *BundlePlan::findPhase(llvm::StringRef name) const {
   return found == phases.end() ? nullptr : &*found;
 }
 
+const PlannedPhase *BundlePlan::findDecodePhase(uint32_t sequences) const {
+  const PlannedPhase *best = nullptr;
+  for (const PlannedPhase &phase : phases) {
+    if (!phase.decodes() || (phase.maxRows && *phase.maxRows < sequences))
+      continue;
+    if (!best || (phase.maxRows && (!best->maxRows || *phase.maxRows < *best->maxRows)))
+      best = &phase;
+  }
+  return best ? best : findPhase("prefill");
+}
+
 uint32_t BundlePlan::pageTokens() const { return caches.empty() ? 0 : uint32_t(caches.front().layout.pageTokens); }
 
 uint32_t BundlePlan::pagesPerSequence() const {

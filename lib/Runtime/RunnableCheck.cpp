@@ -184,12 +184,12 @@ llvm::Error BundlePlan::checkRunnable() const {
   if (!model->isPaged && model->maxContext > pageTokens())
     return llvm::createStringError("plan.json: caches[0].page: a contiguous cache's page holds the whole context of " +
                                    llvm::Twine(model->maxContext) + " tokens");
-  for (const char *name : {"prefill", "decode"}) {
-    const PlannedPhase *phase = findPhase(name);
-    if (!phase)
+  for (const char *name : {"prefill", "decode"})
+    if (!findPhase(name))
       return llvm::createStringError(llvm::Twine("this bundle cannot generate: there is no phase '") + name + "'");
-    if (llvm::Error error = PhaseCheck(*this, *phase).run())
-      return error;
-  }
+  for (const PlannedPhase &phase : phases)
+    if (phase.decodes() || phase.name == "prefill")
+      if (llvm::Error error = PhaseCheck(*this, phase).run())
+        return error;
   return llvm::Error::success();
 }

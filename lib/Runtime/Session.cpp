@@ -342,7 +342,7 @@ llvm::Error Session::runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> 
     return error;
   if (llvm::Error error = writeInputs(ids, newTokens))
     return error;
-  bool isDecode = newTokens == 1 && phase.name == "decode";
+  bool isDecode = newTokens == 1 && phase.decodes();
   llvm::Error failure = isDecode ? launchRecorded(step) : launchAll(step);
   // What was queued reads the inputs, also after an error.
   llvm::Error drained = backend.synchronize();
@@ -397,9 +397,7 @@ llvm::Expected<std::vector<float>> Session::decode(llvm::ArrayRef<int64_t> ids) 
   PromptBatch tokens{uint32_t(ids.size()), 1, ids.vec(), {}};
   if (llvm::Error error = checkStep(tokens))
     return std::move(error);
-  const PlannedPhase *phase = plan.findPhase("decode");
-  if (phase->maxRows && *phase->maxRows < options.batch)
-    phase = plan.findPhase("prefill");
+  const PlannedPhase *phase = plan.findDecodePhase(options.batch);
   std::vector<float> logits(options.batch * size_t(vocabulary()));
   if (llvm::Error error = runStep(*phase, tokens.ids, 1, LogitRows::Last, logits.data()))
     return std::move(error);

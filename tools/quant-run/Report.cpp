@@ -44,7 +44,7 @@ void run::printPlan(const Bundle &bundle, const SessionOptions &options, const S
   os << "launches\n";
   for (const PlannedPhase &phase : plan.phases)
     os << llvm::left_justify("  " + phase.name, 26) << llvm::right_justify(std::to_string(phase.launches.size()), 16)
-       << (phase.name == "decode" ? " per token" : " per chunk") << '\n';
+       << (phase.decodes() ? " per token" : " per chunk") << '\n';
 }
 
 void run::printMemory(const MemoryUse &use, llvm::raw_ostream &os) {

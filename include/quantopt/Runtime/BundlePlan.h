@@ -96,6 +96,8 @@ struct PlannedLaunch {
 
 struct PlannedPhase {
   std::string name;
+  /// Whether it is for one new token of every sequence: "decode", or "decode_64" beside it for more sequences.
+  bool decodes() const { return name == "decode" || llvm::StringRef(name).starts_with("decode_"); }
   /// The most rows of a step, if there is a limit.
   std::optional<uint32_t> maxRows;
   uint64_t arenaRowBytes = 0;
@@ -133,6 +135,9 @@ struct BundlePlan {
   llvm::Error checkRunnable() const;
 
   const PlannedPhase *findPhase(llvm::StringRef name) const;
+  /// The phase that decodes that many sequences with the least waste: of those called "decode" or "decode_...", the one
+  /// with the smallest max_rows that suffices; "prefill" where none does.
+  const PlannedPhase *findDecodePhase(uint32_t sequences) const;
 
   /// Tokens in a page of every cache; 0 without caches.
   uint32_t pageTokens() const;

@@ -50,7 +50,6 @@ static LogicalResult makePhases(ModuleOp copy, const BundleOptions &options) {
   if (llvm::none_of(copy.getOps<func::FuncOp>(), isStep))
     return success();
   LlmSpecializePassOptions phases;
-  phases.phases = {"prefill", "decode"};
   phases.decodeRows = options.decodeRows;
   PassManager manager(copy.getContext());
   manager.addPass(createLlmSpecializePass(phases));
@@ -254,7 +253,7 @@ struct EmitBundlePass : quantopt::impl::EmitBundlePassBase<EmitBundlePass> {
     options.layout = layout;
     options.page = page;
     options.maxContext = maxContext;
-    options.decodeRows = decodeRows;
+    options.decodeRows.assign(decodeRows.begin(), decodeRows.end());
     options.threads = threads;
     options.maxMemory = maxMemory << 20;
     options.printPlan = plan;

@@ -26,7 +26,8 @@ struct BundleOptions {
   int64_t maxRows = 0;
   /// Of caches: llm-kv-lower's and llm-specialize's options.
   std::string layout = "contiguous";
-  int64_t page = 64, maxContext = 2048, decodeRows = 64;
+  int64_t page = 64, maxContext = 2048;
+  llvm::SmallVector<int64_t> decodeRows = {8, 64};
   /// 0: one per core.
   unsigned threads = 0;
   /// Bytes of working memory of all threads together, for weights.

@@ -34,9 +34,11 @@ struct LlmSpecializePass : quantopt::impl::LlmSpecializePassBase<LlmSpecializePa
       if (name != "prefill" && name != "decode")
         return emitError(UnknownLoc::get(context))
                << "llm-specialize: expected phases prefill and decode, got '" << name << "'";
-    if (decodeRows < 1)
-      return emitError(UnknownLoc::get(context))
-             << "llm-specialize: expected rows to be at least 1, got " << int64_t(decodeRows);
+    for (int64_t rows : decodeRows)
+      if (rows < 1)
+        return emitError(UnknownLoc::get(context)) << "llm-specialize: expected rows to be at least 1, got " << rows;
+    if (decodeRows.empty())
+      return emitError(UnknownLoc::get(context)) << "llm-specialize: expected numbers of rows, got none";
     return success();
   }
 
@@ -50,18 +52,31 @@ struct LlmSpecializePass : quantopt::impl::LlmSpecializePassBase<LlmSpecializePa
         return signalPassFailure();
       }
       for (const std::string &name : phases)
-        symbols.insert(makePhase(function, name), function->getIterator());
+        makePhases(function, name, symbols);
       symbols.erase(function);
     }
   }
 
-  func::FuncOp makePhase(func::FuncOp function, StringRef name) {
+  void makePhases(func::FuncOp function, StringRef name, SymbolTable &symbols) {
+    if (name == "prefill") {
+      symbols.insert(makePhase(function, name, name), function->getIterator());
+      return;
+    }
+    SmallVector<int64_t> numbers(decodeRows.begin(), decodeRows.end());
+    llvm::sort(numbers);
+    numbers.erase(llvm::unique(numbers), numbers.end());
+    for (int64_t rows : numbers) {
+      std::string unique = rows == numbers.front() ? name.str() : (name + "_" + Twine(rows)).str();
+      func::FuncOp phase = makePhase(function, name, unique);
+      phase->setAttr(llm::maxRowsAttrName, Builder(&getContext()).getI64IntegerAttr(rows));
+      symbols.insert(phase, function->getIterator());
+    }
+  }
+
+  func::FuncOp makePhase(func::FuncOp function, StringRef kind, StringRef name) {
     func::FuncOp phase = function.clone();
-    Builder builder(&getContext());
     phase.setName(name);
-    phase->setAttr(llm::phaseAttrName, builder.getStringAttr(name));
-    if (name == "decode")
-      phase->setAttr(llm::maxRowsAttrName, builder.getI64IntegerAttr(decodeRows));
+    phase->setAttr(llm::phaseAttrName, StringAttr::get(&getContext(), kind));
     return phase;
   }
 };
