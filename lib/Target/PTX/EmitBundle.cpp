@@ -50,6 +50,7 @@ static LogicalResult makePhases(ModuleOp copy, const BundleOptions &options) {
   if (llvm::none_of(copy.getOps<func::FuncOp>(), isStep))
     return success();
   LlmSpecializePassOptions phases;
+  phases.phases = {"prefill", "decode"};
   phases.decodeRows = options.decodeRows;
   PassManager manager(copy.getContext());
   manager.addPass(createLlmSpecializePass(phases));

@@ -37,8 +37,8 @@ struct LlmSpecializePass : quantopt::impl::LlmSpecializePassBase<LlmSpecializePa
     for (int64_t rows : decodeRows)
       if (rows < 1)
         return emitError(UnknownLoc::get(context)) << "llm-specialize: expected rows to be at least 1, got " << rows;
-    if (decodeRows.empty())
-      return emitError(UnknownLoc::get(context)) << "llm-specialize: expected numbers of rows, got none";
+    if (phases.empty() || decodeRows.empty())
+      return emitError(UnknownLoc::get(context)) << "llm-specialize: expected phases and numbers of rows, got none";
     return success();
   }
 
