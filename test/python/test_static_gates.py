@@ -121,8 +121,12 @@ def check_kernel(name, kernel):
     assert (resources.spill_stores, resources.spill_loads, resources.stack) == (0, 0, 0), name
     assert resources.static_shared == 0, f"{name}: shared memory is dynamic"
     opcodes = {code.opcode.split(".")[0] for code in kernel.instructions}
-    # ptxas leaves some loops by a CALL that nothing returns from: a jump. A subroutine returns.
-    assert "RET" not in opcodes, f"{name} calls a subroutine"
+    # ptxas leaves some loops by a CALL to an address, that nothing returns from: a jump. A subroutine has a name. A shuffle
+    # in a loop has one for a warp that has diverged, which none of ours has: the other path is in the loop.
+    called = {code.operands for code in kernel.instructions if code.opcode.startswith("CALL")}
+    subroutines = {target for target in called if not target.startswith("0x") and "shflsync" not in target}
+    assert not subroutines, f"{name} calls {subroutines}"
+    assert "RET" not in opcodes or any("shflsync" in target for target in called), f"{name} calls a subroutine"
     assert not opcodes & {"LDL", "STL"}, f"{name} uses local memory"
 
 
@@ -156,7 +160,7 @@ def test_kernels_of_large_layers_assemble_and_spill_nothing(arch, layer, root, t
     kernels = ptxas.inspect(bundle.ptx)
     print("\n" + ptxas.table(kernels))
     check_bundle(bundle, kernels)
-    assert [entry["op"] for entry in bundle.plan["unlowered"]] == ["q.quantize_dynamic"]
+    assert not bundle.plan["unlowered"]
     largest = [kernel for name, kernel in kernels.items() if name.startswith("gemm_w4a4") and "_128x256x" in name and kernel.loop]
     assert all(ptxas.histogram(kernel.loop)["IMMA"] / len(kernel.loop) >= 0.49 for kernel in largest)
 

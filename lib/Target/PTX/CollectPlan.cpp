@@ -89,8 +89,7 @@ namespace {
 class PhaseCollector {
 public:
   PhaseCollector(func::FuncOp function, Plan &plan) : function(function), plan(plan) {
-    auto name = function->getAttrOfType<StringAttr>(llm::phaseAttrName);
-    phase.name = name ? name.getValue() : function.getName();
+    phase.name = function.getName();
   }
 
   PlannedPhase run() {

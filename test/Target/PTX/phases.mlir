@@ -1,7 +1,7 @@
 // RUN: rm -rf %t && mkdir -p %t && cd %t && cp %s in.mlir
 // RUN: %python -c "open('w.bin', 'wb').write(bytes(range(64)) * 224)"
 // RUN: quant-opt in.mlir --emit-bundle="output=bundle plan=true" -o /dev/null 2>&1 | FileCheck %s --check-prefix=SUMMARY
-// SUMMARY: prefill: 5 launches, [[BYTES:[0-9]+]] bytes of activations per row
+// SUMMARY: main: 5 launches, [[BYTES:[0-9]+]] bytes of activations per row
 // SUMMARY: few: 5 launches, [[BYTES]] bytes of activations per row
 
 // A phase per function, each with kernels for its own number of rows; they read the same weights.
@@ -10,7 +10,7 @@
 // CHECK-NEXT: "caches": []
 // CHECK:      "phases": [
 // CHECK-NEXT: {
-// CHECK-NEXT: "name": "prefill"
+// CHECK-NEXT: "name": "main"
 // CHECK-NEXT: "max_rows": null
 // CHECK:      "tail": 0
 // CHECK:      "tokens": {
@@ -46,7 +46,6 @@
 // MODEL:      param.global @w.w4.codes
 // MODEL:      param.global @w.w4.scale
 // MODEL-LABEL: func.func @main
-// MODEL-SAME: llm.phase = "prefill"
 // MODEL:      param.load @w.w4.codes
 // MODEL:      tile.gemm_w4a4
 // MODEL-NOT:  kernel =
@@ -60,7 +59,7 @@
 param.file @f "w.bin"
 param.global @w : tensor<32x32xf32> from @f [offset = 0, length = 4096]
 param.global @table : tensor<64x32xf32> from @f [offset = 4096, length = 8192]
-func.func @main(%ids: tensor<?xi64> {onnx.name = "tokens"}) -> (tensor<?x32xf32> {onnx.name = "sum"}) attributes {llm.phase = "prefill"} {
+func.func @main(%ids: tensor<?xi64> {onnx.name = "tokens"}) -> (tensor<?x32xf32> {onnx.name = "sum"}) {
   %table = param.load @table : tensor<64x32xf32>
   %w = param.load @w : tensor<32x32xf32>
   %wc, %ws = q.quantize_weight %w {method = "rtn", options = {bits = 4, clip_steps = 0}}
