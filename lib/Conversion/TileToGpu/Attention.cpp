@@ -77,7 +77,9 @@ ContextRange PrefillKernel::getRange() {
   range.lower = k.bitAnd(begin, -step);
   // A warp without rows has nothing to do.
   range.upper = k.select(k.lessS(firstToken, newTokens), k.add(range.last, 1), 0);
-  range.stride = k.constantI32(step);
+  range.stride = step;
+  range.fullFirst = loop.getAllowed(state, range.last)[0];
+  range.fullEnd = k.add(k.add(state.past, firstToken), 1);
   return range;
 }
 

@@ -116,7 +116,9 @@ ContextRange DecodeAttention::getRange() {
   Value begin = k.bitAnd(first, -step);
   range.lower = k.add(begin, k.mul(k.warp(), step));
   range.upper = partEnd;
-  range.stride = k.constantI32(step * warps);
+  range.stride = step * warps;
+  range.fullFirst = first;
+  range.fullEnd = partEnd;
   range.last = state.past;
   range.first = {first, first};
   Value count = k.max(k.sub(partEnd, first), 0);

@@ -15,8 +15,14 @@ static constexpr double log2OfE = 1.4426950408889634;
 /// p·scale is below 2 to this power plus 1.
 static constexpr int64_t headroom = 14;
 
+/// A long step has fewer exchanges between lanes for each token; it has to lie in one page, and its codes in registers.
+static int64_t chooseStep(const CacheFragments &fragments) {
+  const numerics::KvLayout &layout = fragments.getLayout();
+  return layout.pageTokens % 32 == 0 && layout.headDim <= 64 && fragments.getScaleRegisters() == 1 ? 32 : 16;
+}
+
 AttentionLoop::AttentionLoop(KernelBuilder &k, const AttentionProblem &problem, int64_t halves)
-    : k(k), problem(problem), fragments(k, problem.layout), halves(halves), stepTokens(16) {
+    : k(k), problem(problem), fragments(k, problem.layout), halves(halves), stepTokens(chooseStep(fragments)) {
   row = k.shrU(k.lane(), 2);
   quad = k.bitAnd(k.lane(), 3);
 }
@@ -97,10 +103,10 @@ AttentionSums AttentionLoop::restore(ValueRange values) {
   return sums;
 }
 
-AttentionSums AttentionLoop::run(const ContextRange &range, Value keyCache, Value valueCache, Value pageTable) {
-  keys = keyCache;
-  values = valueCache;
-  pages = pageTable;
+AttentionSums AttentionLoop::run(const ContextRange &range, Value keys, Value values, Value pages) {
+  keyCache = keys;
+  valueCache = values;
+  pageTable = pages;
   AttentionSums sums;
   for (int64_t half = 0; half < halves; ++half) {
     sums.greatest[half] = k.constantF32(leastScore);
@@ -110,43 +116,85 @@ AttentionSums AttentionLoop::run(const ContextRange &range, Value keyCache, Valu
   sums.shift = k.constantF32(problem.layout.isQuantized() ? -200 : -headroom);
   sums.output.assign(problem.layout.headDim / 8, Fragment(4, k.constantF32(0)));
 
-  // The codes of a step come in during the step before; the last one loads its own again.
-  Value lastStep = k.bitAnd(range.last, -stepTokens);
-  auto load = [&](Value begin) { return loadStep(range, k.min(begin, lastStep)); };
-  AttentionStep first = load(range.lower);
+  // Steps without an edge stand together: those that begin at `fullLower` to `fullUpper`. The order of steps is free.
+  auto stepsTo = [&](Value index) {
+    return k.divU(k.max(k.add(k.sub(index, range.lower), range.stride - 1), 0), range.stride);
+  };
+  auto beginOf = [&](Value number) { return k.add(range.lower, k.mul(number, range.stride)); };
+  Value steps = stepsTo(range.upper);
+  Value first = k.min(stepsTo(range.fullFirst), steps);
+  Value last = k.min(k.max(stepsTo(k.sub(range.fullEnd, stepTokens - 1)), first), steps);
+  Value fullLower = beginOf(first), fullUpper = beginOf(last), full = k.sub(fullUpper, fullLower);
+  runSteps(range, fullLower, fullUpper, /*isEdge=*/false, [&](Value begin) { return begin; }, sums);
+  runSteps(
+      range, range.lower, k.sub(beginOf(steps), full), /*isEdge=*/true,
+      [&](Value begin) { return k.select(k.lessS(begin, fullLower), begin, k.add(begin, full)); }, sums);
+  return sums;
+}
+
+/// Keys of a step come in while the softmax of the one before is computed; values while scores are. Where registers are
+/// scarce, both come when they are needed.
+void AttentionLoop::runSteps(const ContextRange &range, Value lower, Value upper, bool isEdge,
+                             llvm::function_ref<Value(Value)> begin, AttentionSums &sums) {
+  Value lastStep = k.bitAnd(range.last, -stepTokens), lastBegin = k.sub(upper, range.stride);
   SmallVector<Value> carried = flatten(sums);
   size_t size = carried.size();
-  carried.append(first.flatten());
-  SmallVector<Value> result =
-      k.loop(range.lower, range.upper, range.stride, carried, [&](Value begin, ValueRange state) {
-        AttentionStep next = load(k.add(begin, range.stride));
-        AttentionSums sums = restore(state.take_front(size));
-        computeStep(range, begin, first.restore(state.drop_front(size)), sums);
-        SmallVector<Value> results = flatten(sums);
-        results.append(next.flatten());
-        return results;
-      });
-  return restore(ValueRange(result).take_front(size));
+  KeyStep firstKeys;
+  if (prefetches) {
+    // There may be no step at all, but there is a place for one.
+    Place place{k.min(begin(lower), lastStep), {}, /*isEdge=*/true};
+    place.page = loadPage(range, place.begin);
+    firstKeys = loadKeys(range, place);
+    carried.push_back(place.page);
+    carried.append(firstKeys.flatten());
+  }
+  SmallVector<Value> result = k.loop(lower, upper, range.stride, carried, [&](Value here, ValueRange state) {
+    AttentionSums sums = restore(state.take_front(size));
+    Place place{begin(here), {}, isEdge}, nextPlace{begin(k.min(k.add(here, range.stride), lastBegin)), {}, isEdge};
+    KeyStep next;
+    SmallVector<Fragment> scores;
+    ValueStep values;
+    if (prefetches) {
+      place.page = state[size];
+      nextPlace.page = loadPage(range, nextPlace.begin);
+      values = loadValues(range, place);
+      scores = getScores(range, place, firstKeys.restore(state.drop_front(size + 1)));
+      next = loadKeys(range, nextPlace);
+    } else {
+      place.page = loadPage(range, place.begin);
+      scores = getScores(range, place, loadKeys(range, place));
+      values = loadValues(range, place);
+    }
+    updateSoftmax(values, scores, sums);
+    for (int64_t tile = 0; tile < stepTokens / 8; tile += 2)
+      addValues(values, scores, tile, sums);
+    SmallVector<Value> results = flatten(sums);
+    if (prefetches) {
+      results.push_back(nextPlace.page);
+      results.append(next.flatten());
+    }
+    return results;
+  });
+  sums = restore(ValueRange(result).take_front(size));
 }
 
 //===----------------------------------------------------------------------===//
 // Loads
 //===----------------------------------------------------------------------===//
 
-void AttentionStep::forEach(llvm::function_ref<void(Fragment &)> body) {
-  for (auto *fragments : {&keyZeros, &keyScales, &valueScales})
-    llvm::for_each(*fragments, body);
-  for (auto *tokens : {&keyCodes, &valueCodes})
-    for (SmallVector<Fragment> &chunks : *tokens)
-      llvm::for_each(chunks, body);
+void KeyStep::forEach(llvm::function_ref<void(Fragment &)> body) {
+  llvm::for_each(zeros, body);
+  llvm::for_each(scales, body);
+  for (SmallVector<Fragment> &chunks : codes)
+    llvm::for_each(chunks, body);
 }
-SmallVector<Value> AttentionStep::flatten() {
+SmallVector<Value> KeyStep::flatten() {
   SmallVector<Value> values;
   forEach([&](Fragment &fragment) { values.append(fragment); });
   return values;
 }
-AttentionStep AttentionStep::restore(ValueRange values) const {
-  AttentionStep step = *this;
+KeyStep KeyStep::restore(ValueRange values) const {
+  KeyStep step = *this;
   step.forEach([&](Fragment &fragment) {
     size_t size = fragment.size();
     fragment.assign(values.begin(), values.begin() + size);
@@ -155,39 +203,57 @@ AttentionStep AttentionStep::restore(ValueRange values) const {
   return step;
 }
 
-AttentionStep AttentionLoop::loadStep(const ContextRange &range, Value begin) {
+Value AttentionLoop::loadPage(const ContextRange &range, Value begin) {
+  if (!problem.isPaged)
+    return range.sequence;
+  Value entries = k.rowPointer(pageTable, range.sequence, problem.pageColumns * 4);
+  return k.load(k.i32(), k.address(entries, k.mul(k.divU(begin, problem.layout.pageTokens), 4)), 4);
+}
+
+Value AttentionLoop::getBlock(Value cache, const ContextRange &range, const Place &place) {
+  Value number = k.add(k.mul(place.page, problem.shape.kvHeads), range.kvHead);
+  return k.rowPointer(cache, number, problem.layout.blockBytes());
+}
+
+AttentionLoop::Offsets AttentionLoop::getOffsets(const ContextRange &range, const Place &place, Value lane,
+                                                 int64_t first) {
   const numerics::KvLayout &layout = problem.layout;
-  Value page = range.sequence, inPage = begin;
-  if (problem.isPaged) {
-    Value entries = k.rowPointer(pages, range.sequence, problem.pageColumns * 4);
-    page = k.load(k.i32(), k.address(entries, k.mul(k.divU(begin, layout.pageTokens), 4)), 4);
-    inPage = k.remU(begin, layout.pageTokens);
-  }
-  Value number = k.add(k.mul(page, problem.shape.kvHeads), range.kvHead);
-  Value keyBlock = k.rowPointer(keys, number, layout.blockBytes());
-  Value valueBlock = k.rowPointer(values, number, layout.blockBytes());
-  Value room = k.sub(range.last, begin);
-  auto scaleOffset = [&](Value token) {
-    return k.add(k.mul(token, layout.groups() * layout.scaleBytes()), layout.pageTokens * layout.rowCodeBytes());
+  int64_t rowBytes = layout.rowCodeBytes(), scaleBytes = layout.groups() * layout.scaleBytes();
+  int64_t more = place.isEdge ? 0 : first, scalesBegin = layout.scaleOffset(0, 0);
+  Value inPage = problem.isPaged ? k.remU(place.begin, layout.pageTokens) : place.begin;
+  Value within = place.isEdge ? k.min(k.add(lane, first), k.sub(range.last, place.begin)) : lane;
+  Value token = k.add(inPage, within);
+  return {k.mul(token, rowBytes), k.mul(token, scaleBytes), more * rowBytes, scalesBegin + more * scaleBytes};
+}
+
+KeyStep AttentionLoop::loadKeys(const ContextRange &range, const Place &place) {
+  Value block = getBlock(keyCache, range, place);
+  KeyStep step;
+  auto loadScales = [&](const Offsets &token) {
+    return fragments.loadScales(k.address(block, token.scales), token.moreScales);
   };
-  AttentionStep step;
-  for (int64_t first = 0; first < stepTokens; first += 8) {
-    Value token = k.add(inPage, k.min(k.add(row, first), room));
-    Value codes = k.mul(token, layout.rowCodeBytes());
-    step.keyZeros.push_back(fragments.loadScales(keyBlock, scaleOffset(token)));
-    SmallVector<Fragment> &chunks = step.keyCodes.emplace_back();
+  for (int64_t tile = 0; tile < stepTokens; tile += 8) {
+    Offsets token = getOffsets(range, place, row, tile);
+    step.zeros.push_back(loadScales(token));
+    SmallVector<Fragment> &chunks = step.codes.emplace_back();
     for (const HeadChunk &chunk : fragments.getChunks())
-      chunks.push_back(fragments.loadKey(chunk, keyBlock, codes));
+      chunks.push_back(fragments.loadKey(chunk, k.address(block, token.codes), token.moreCodes));
+    for (int64_t i : {0, 1})
+      step.scales.push_back(loadScales(getOffsets(range, place, k.shl(quad, 1), tile + i)));
   }
+  return step;
+}
+
+ValueStep AttentionLoop::loadValues(const ContextRange &range, const Place &place) {
+  Value block = getBlock(valueCache, range, place);
+  ValueStep step;
   for (int64_t tile = 0; tile < stepTokens; tile += 8)
     for (int64_t i : {0, 1}) {
-      Value token = k.add(inPage, k.min(k.add(k.shl(quad, 1), tile + i), room));
-      Value codes = k.mul(token, layout.rowCodeBytes());
-      step.keyScales.push_back(fragments.loadScales(keyBlock, scaleOffset(token)));
-      step.valueScales.push_back(fragments.loadScales(valueBlock, scaleOffset(token)));
-      SmallVector<Fragment> &chunks = step.valueCodes.emplace_back();
+      Offsets token = getOffsets(range, place, k.shl(quad, 1), tile + i);
+      step.scales.push_back(fragments.loadScales(k.address(block, token.scales), token.moreScales));
+      SmallVector<Fragment> &chunks = step.codes.emplace_back();
       for (const HeadChunk &chunk : fragments.getChunks())
-        chunks.push_back(fragments.loadValue(chunk, valueBlock, codes));
+        chunks.push_back(fragments.loadValue(chunk, k.address(block, token.codes), token.moreCodes));
     }
   return step;
 }
@@ -196,7 +262,7 @@ AttentionStep AttentionLoop::loadStep(const ContextRange &range, Value begin) {
 // A step
 //===----------------------------------------------------------------------===//
 
-Fragment AttentionLoop::getScores(const AttentionStep &step, int64_t tile) {
+Fragment AttentionLoop::getScores(const KeyStep &keys, int64_t tile) {
   // tanh takes e^2x.
   double toExponent = problem.softcap > 0 ? problem.scale * 2 / problem.softcap * log2OfE : problem.scale * log2OfE;
   int64_t groups = std::max<int64_t>(1, problem.layout.groups());
@@ -204,8 +270,8 @@ Fragment AttentionLoop::getScores(const AttentionStep &step, int64_t tile) {
   size_t product = 0;
   for (int64_t group = 0; group < groups; ++group) {
     Fragment sums(4, k.constantF32(0));
-    Value zeros = fragments.getZeros(step.keyZeros[tile], group);
-    for (auto [chunk, codes] : llvm::zip(fragments.getChunks(), step.keyCodes[tile])) {
+    Value zeros = fragments.getZeros(keys.zeros[tile], group);
+    for (auto [chunk, codes] : llvm::zip(fragments.getChunks(), keys.codes[tile])) {
       if (chunk.group != group)
         continue;
       Fragment pairs = fragments.unpackKey(chunk, codes, zeros);
@@ -215,7 +281,7 @@ Fragment AttentionLoop::getScores(const AttentionStep &step, int64_t tile) {
     for (int64_t i = 0; i < 2 * halves; ++i) {
       Value factor = k.constantF32(float(toExponent));
       if (problem.layout.isQuantized())
-        factor = k.mul(fragments.getScale(step.keyScales[2 * tile + i % 2], group), factor);
+        factor = k.mul(fragments.getScale(keys.scales[2 * tile + i % 2], group), factor);
       Value score = group ? k.fma(sums[i], factor, scores[i]) : k.mul(sums[i], factor);
       if (group)
         scores[i] = score;
@@ -242,6 +308,20 @@ void AttentionLoop::maskScores(Fragment &scores, const ContextRange &range, Valu
     }
 }
 
+SmallVector<Fragment> AttentionLoop::getScores(const ContextRange &range, const Place &place, const KeyStep &keys) {
+  SmallVector<Fragment> scores;
+  for (int64_t tile = 0; tile < stepTokens / 8; ++tile) {
+    Fragment score = getScores(keys, tile);
+    if (problem.softcap > 0)
+      for (Value &value : score)
+        value = capScore(value);
+    if (place.isEdge)
+      maskScores(score, range, k.add(place.begin, k.add(k.shl(quad, 1), 8 * tile)));
+    scores.push_back(score);
+  }
+  return scores;
+}
+
 Value AttentionLoop::reduceQuad(Value x) {
   return k.warpReduce(x, [&](Value left, Value right) { return k.max(left, right); }, /*width=*/4);
 }
@@ -259,8 +339,8 @@ Value AttentionLoop::getShift(ArrayRef<Fragment> scales) {
 }
 
 /// Replaces scores by weights relative to the greatest score and scale so far, and makes the sums relative to these.
-void AttentionLoop::updateSoftmax(const AttentionStep &step, MutableArrayRef<Fragment> scores, AttentionSums &sums) {
-  Value shift = problem.layout.isQuantized() ? k.max(sums.shift, getShift(step.valueScales)) : sums.shift;
+void AttentionLoop::updateSoftmax(const ValueStep &values, MutableArrayRef<Fragment> scores, AttentionSums &sums) {
+  Value shift = problem.layout.isQuantized() ? k.max(sums.shift, getShift(values.scales)) : sums.shift;
   std::array<Value, 2> rescale;
   for (int64_t half = 0; half < halves; ++half) {
     SmallVector<Value *> row;
@@ -286,7 +366,7 @@ void AttentionLoop::updateSoftmax(const AttentionStep &step, MutableArrayRef<Fra
 }
 
 /// The left operand of p·v for tiles `tile` and `tile` + 1: weights times the scales of a group.
-Fragment AttentionLoop::getWeights(const AttentionStep &step, ArrayRef<Fragment> weights, int64_t tile, int64_t group) {
+Fragment AttentionLoop::getWeights(const ValueStep &values, ArrayRef<Fragment> weights, int64_t tile, int64_t group) {
   Fragment operand;
   for (int64_t t : {tile, tile + 1})
     for (int64_t half : {0, 1}) {
@@ -298,44 +378,27 @@ Fragment AttentionLoop::getWeights(const AttentionStep &step, ArrayRef<Fragment>
       for (int64_t i : {0, 1}) {
         Value weight = weights[t][2 * half + i];
         bool isQuantized = problem.layout.isQuantized();
-        scaled.push_back(isQuantized ? k.mul(weight, fragments.getScale(step.valueScales[2 * t + i], group)) : weight);
+        scaled.push_back(isQuantized ? k.mul(weight, fragments.getScale(values.scales[2 * t + i], group)) : weight);
       }
       operand.push_back(k.bitcast(k.convertFloat(k.vector(scaled), k.f16()), k.i32()));
     }
   return operand;
 }
 
-void AttentionLoop::addValues(const AttentionStep &step, ArrayRef<Fragment> weights, int64_t tile,
-                              AttentionSums &sums) {
+void AttentionLoop::addValues(const ValueStep &values, ArrayRef<Fragment> weights, int64_t tile, AttentionSums &sums) {
   Fragment operand;
   int64_t group = -1;
   for (auto [c, chunk] : llvm::enumerate(fragments.getChunks())) {
     if (chunk.group != group)
-      operand = getWeights(step, weights, tile, group = chunk.group);
+      operand = getWeights(values, weights, tile, group = chunk.group);
     SmallVector<Fragment> pairs; // of tokens 2t and 2t + 1, and of 2t + 8 and 2t + 9
     for (int64_t token : {2 * tile, 2 * tile + 2}) {
-      Value zeros = fragments.getZeros(step.valueScales[token], step.valueScales[token + 1], group);
-      pairs.push_back(fragments.unpackValues(chunk, step.valueCodes[token][c], step.valueCodes[token + 1][c], zeros));
+      Value zeros = fragments.getZeros(values.scales[token], values.scales[token + 1], group);
+      pairs.push_back(fragments.unpackValues(chunk, values.codes[token][c], values.codes[token + 1][c], zeros));
     }
     for (int64_t product = 0; product < chunk.size / 8; ++product) {
       Fragment &output = sums.output[chunk.first / 8 + product];
       output = k.mmaFloat(k.f16(), operand, {pairs[0][product], pairs[1][product]}, output);
     }
   }
-}
-
-void AttentionLoop::computeStep(const ContextRange &range, Value begin, const AttentionStep &step,
-                                AttentionSums &sums) {
-  SmallVector<Fragment> scores;
-  for (int64_t tile = 0; tile < stepTokens / 8; ++tile) {
-    Fragment score = getScores(step, tile);
-    if (problem.softcap > 0)
-      for (Value &value : score)
-        value = capScore(value);
-    maskScores(score, range, k.add(begin, k.add(k.shl(quad, 1), 8 * tile)));
-    scores.push_back(score);
-  }
-  updateSoftmax(step, scores, sums);
-  for (int64_t tile = 0; tile < stepTokens / 8; tile += 2)
-    addValues(step, scores, tile, sums);
 }

@@ -39,11 +39,14 @@ struct SequenceState {
 struct ContextRange {
   mlir::Value sequence, kvHead;
   /// From index `lower` on, a multiple of the step, to `upper`, by `stride`.
-  mlir::Value lower, upper, stride;
+  mlir::Value lower, upper;
+  int64_t stride;
   /// An index that has been written, at least 0; none after it is read.
   mlir::Value last;
   /// For rows g and g + 8: the first index that they attend to, and how many.
   std::array<mlir::Value, 2> first, count;
+  /// All rows attend to the indices from `fullFirst` to `fullEnd`, and those have been written.
+  mlir::Value fullFirst, fullEnd;
 };
 
 /// What a warp knows of its rows after some of the context: m, the greatest score; l = Σ 2^(s - m - shift), of this
@@ -54,21 +57,26 @@ struct AttentionSums {
   llvm::SmallVector<Fragment> output;
 };
 
-/// What a lane has of the tokens of a step, as it comes from memory.
-struct AttentionStep {
-  /// For each 8 tokens, of key g: scales, for their zeros; codes, chunk by chunk.
-  llvm::SmallVector<Fragment> keyZeros;
-  llvm::SmallVector<llvm::SmallVector<Fragment>> keyCodes;
-  /// For each 8 tokens, of 2t and 2t + 1: scales of the key and of the value; codes of the value, chunk by chunk.
-  llvm::SmallVector<Fragment> keyScales, valueScales;
-  llvm::SmallVector<llvm::SmallVector<Fragment>> valueCodes;
+/// What a lane has of the keys of a step, as it comes from memory.
+struct KeyStep {
+  /// For each 8 tokens, of token g: scales, for their zeros; codes, chunk by chunk.
+  llvm::SmallVector<Fragment> zeros;
+  llvm::SmallVector<llvm::SmallVector<Fragment>> codes;
+  /// For each 8 tokens, of tokens 2t and 2t + 1.
+  llvm::SmallVector<Fragment> scales;
 
   llvm::SmallVector<mlir::Value> flatten();
   /// A step like this one, out of flattened registers.
-  AttentionStep restore(mlir::ValueRange values) const;
+  KeyStep restore(mlir::ValueRange values) const;
 
 private:
   void forEach(llvm::function_ref<void(Fragment &)> body);
+};
+
+/// The same of values: for each 8 tokens, of tokens 2t and 2t + 1.
+struct ValueStep {
+  llvm::SmallVector<Fragment> scales;
+  llvm::SmallVector<llvm::SmallVector<Fragment>> codes;
 };
 
 /// Attention of 16 rows over a cache, by one warp and in its registers (FlashAttention-2: Dao 2023, algorithm 1).
@@ -105,19 +113,38 @@ public:
   Fragment getOutput(const AttentionSums &sums, int64_t half, size_t chunk);
 
 private:
-  /// Loads the step that begins at index `begin`.
-  AttentionStep loadStep(const ContextRange &range, mlir::Value begin);
-  void computeStep(const ContextRange &range, mlir::Value begin, const AttentionStep &step, AttentionSums &sums);
+  /// A step's place in memory. At an edge, tokens after the last one are not read, but the last one again.
+  struct Place {
+    mlir::Value begin, page;
+    bool isEdge;
+  };
+  /// Goes over steps begin(lower), begin(lower + stride), ... up to `upper`.
+  void runSteps(const ContextRange &range, mlir::Value lower, mlir::Value upper, bool isEdge,
+                llvm::function_ref<mlir::Value(mlir::Value)> begin, AttentionSums &sums);
+  mlir::Value loadPage(const ContextRange &range, mlir::Value begin);
+  /// The block of the cache that a step lies in.
+  mlir::Value getBlock(mlir::Value cache, const ContextRange &range, const Place &place);
+  /// Byte offsets within the block of the token that is `lane` + `first` tokens into the step: one that differs from
+  /// lane to lane, and a constant.
+  struct Offsets {
+    mlir::Value codes, scales;
+    int64_t moreCodes, moreScales;
+  };
+  Offsets getOffsets(const ContextRange &range, const Place &place, mlir::Value lane, int64_t first);
+  KeyStep loadKeys(const ContextRange &range, const Place &place);
+  ValueStep loadValues(const ContextRange &range, const Place &place);
   /// Scores of 8 tokens, still without cap and mask.
-  Fragment getScores(const AttentionStep &step, int64_t tile);
+  Fragment getScores(const KeyStep &keys, int64_t tile);
+  /// Scores of a step; those of tokens that a row does not attend to are -inf.
+  llvm::SmallVector<Fragment> getScores(const ContextRange &range, const Place &place, const KeyStep &keys);
   mlir::Value capScore(mlir::Value score);
   void maskScores(Fragment &scores, const ContextRange &range, mlir::Value index);
   mlir::Value reduceQuad(mlir::Value x);
   mlir::Value getShift(llvm::ArrayRef<Fragment> scales);
-  void updateSoftmax(const AttentionStep &step, llvm::MutableArrayRef<Fragment> scores, AttentionSums &sums);
-  Fragment getWeights(const AttentionStep &step, llvm::ArrayRef<Fragment> weights, int64_t tile, int64_t group);
+  void updateSoftmax(const ValueStep &values, llvm::MutableArrayRef<Fragment> scores, AttentionSums &sums);
+  Fragment getWeights(const ValueStep &values, llvm::ArrayRef<Fragment> weights, int64_t tile, int64_t group);
   /// Adds products with the values of 16 tokens.
-  void addValues(const AttentionStep &step, llvm::ArrayRef<Fragment> weights, int64_t tile, AttentionSums &sums);
+  void addValues(const ValueStep &values, llvm::ArrayRef<Fragment> weights, int64_t tile, AttentionSums &sums);
   llvm::SmallVector<mlir::Value> flatten(const AttentionSums &sums);
   AttentionSums restore(mlir::ValueRange values);
 
@@ -125,8 +152,10 @@ private:
   AttentionProblem problem;
   CacheFragments fragments;
   int64_t halves, stepTokens;
+  /// Whether codes are loaded ahead of their use.
+  bool prefetches;
   mlir::Value row, quad;
-  mlir::Value keys, values, pages;
+  mlir::Value keyCache, valueCache, pageTable;
   /// Left operands: those of each chunk one after the other.
   llvm::SmallVector<Fragment> queries;
 };

@@ -33,38 +33,37 @@ CacheFragments::CacheFragments(KernelBuilder &k, const numerics::KvLayout &layou
 // Loads
 //===----------------------------------------------------------------------===//
 
-Fragment CacheFragments::loadPart(Value row, int64_t first, Value part, int64_t elements) {
+// Constant offsets come last: they are part of the instruction.
+Fragment CacheFragments::loadPart(Value pointer, int64_t offset, Value part, int64_t elements) {
   int64_t partBits = elements * bits;
-  Value chunk = k.address(row, first * bits / 8);
   if (partBits == 4) { // half a byte
-    Value byte = k.extendU(k.load(k.i8(), k.address(chunk, k.shrU(part, 1)), 1), k.i32());
-    return {k.shrU(byte, k.shl(k.bitAnd(part, 1), 2))};
+    Value byte = k.load(k.i8(), k.address(k.address(pointer, k.shrU(part, 1)), offset), 1);
+    return {k.shrU(k.extendU(byte, k.i32()), k.shl(k.bitAnd(part, 1), 2))};
   }
-  Value pointer = k.address(chunk, k.mul(part, partBits / 8));
+  Value first = k.address(k.address(pointer, k.mul(part, partBits / 8)), offset);
   if (partBits < 32)
-    return {k.extendU(k.load(partBits == 8 ? k.i8() : k.i16(), pointer, partBits / 8), k.i32())};
+    return {k.extendU(k.load(partBits == 8 ? k.i8() : k.i16(), first, partBits / 8), k.i32())};
   if (partBits == 32)
-    return {k.load(k.i32(), pointer, 4)};
-  return k.elements(k.load(k.vectorOf(partBits / 32, k.i32()), pointer, partBits / 8));
+    return {k.load(k.i32(), first, 4)};
+  return k.elements(k.load(k.vectorOf(partBits / 32, k.i32()), first, partBits / 8));
 }
 
-Fragment CacheFragments::loadKey(const HeadChunk &chunk, Value block, Value codes) {
-  return loadPart(k.address(block, codes), chunk.first, k.bitAnd(k.lane(), 3), chunk.size / 4);
+Fragment CacheFragments::loadKey(const HeadChunk &chunk, Value pointer, int64_t offset) {
+  return loadPart(pointer, offset + chunk.first * bits / 8, k.bitAnd(k.lane(), 3), chunk.size / 4);
 }
-Fragment CacheFragments::loadValue(const HeadChunk &chunk, Value block, Value codes) {
-  return loadPart(k.address(block, codes), chunk.first, k.shrU(k.lane(), 2), chunk.size / 8);
+Fragment CacheFragments::loadValue(const HeadChunk &chunk, Value pointer, int64_t offset) {
+  return loadPart(pointer, offset + chunk.first * bits / 8, k.shrU(k.lane(), 2), chunk.size / 8);
 }
 
-Fragment CacheFragments::loadScales(Value block, Value scales) {
+Fragment CacheFragments::loadScales(Value pointer, int64_t offset) {
   Fragment words;
   int64_t bytes = getScaleRegisters() * 4, width = bytes ? alignmentOf(bytes) : 0;
-  Value token = k.address(block, scales);
-  for (int64_t offset = 0; offset < bytes; offset += width) {
-    Value pointer = k.address(token, offset);
+  for (int64_t at = 0; at < bytes; at += width) {
+    Value first = k.address(pointer, offset + at);
     if (width == 4)
-      words.push_back(k.load(k.i32(), pointer, 4));
+      words.push_back(k.load(k.i32(), first, 4));
     else
-      words.append(k.elements(k.load(k.vectorOf(width / 4, k.i32()), pointer, width)));
+      words.append(k.elements(k.load(k.vectorOf(width / 4, k.i32()), first, width)));
   }
   return words;
 }

@@ -44,10 +44,10 @@ public:
   /// Scales and zeros of one token.
   int64_t getScaleRegisters() const { return layout.groups() * layout.scaleBytes() / 4; }
 
-  /// Loads from the token at byte `codes` of a block; `scales` is the same for scales.
-  Fragment loadKey(const HeadChunk &chunk, mlir::Value block, mlir::Value codes);
-  Fragment loadValue(const HeadChunk &chunk, mlir::Value block, mlir::Value codes);
-  Fragment loadScales(mlir::Value block, mlir::Value scales);
+  /// Loads of the token whose codes, or scales, are `offset` bytes after a pointer.
+  Fragment loadKey(const HeadChunk &chunk, mlir::Value pointer, int64_t offset);
+  Fragment loadValue(const HeadChunk &chunk, mlir::Value pointer, int64_t offset);
+  Fragment loadScales(mlir::Value pointer, int64_t offset);
 
   /// The scale of a group, f32, out of what loadScales() gave.
   mlir::Value getScale(llvm::ArrayRef<mlir::Value> scales, int64_t group);
@@ -66,8 +66,8 @@ public:
 
 private:
   int64_t getRegisters(int64_t elements) const { return std::max<int64_t>(1, elements * bits / 32); }
-  /// Loads `elements` elements that begin at element `first` and, for lane number `part`, that many times `part` later.
-  Fragment loadPart(mlir::Value row, int64_t first, mlir::Value part, int64_t elements);
+  /// Loads `elements` elements from `offset` bytes on and, for lane number `part`, that many times `part` later.
+  Fragment loadPart(mlir::Value pointer, int64_t offset, mlir::Value part, int64_t elements);
   /// `count` pairs of codes, each of one in the low half and one in the high half, from the lowest bits on.
   void unpackPairs(mlir::Value codes, int64_t count, mlir::Value zeros, Fragment &pairs);
 
