@@ -22,7 +22,8 @@ static int64_t chooseStep(const CacheFragments &fragments) {
 }
 
 AttentionLoop::AttentionLoop(KernelBuilder &k, const AttentionProblem &problem, int64_t halves)
-    : k(k), problem(problem), fragments(k, problem.layout), halves(halves), stepTokens(chooseStep(fragments)) {
+    : k(k), problem(problem), fragments(k, problem.layout), halves(halves), stepTokens(chooseStep(fragments)),
+      prefetches(problem.layout.headDim <= 128 && fragments.getScaleRegisters() <= 4) {
   row = k.shrU(k.lane(), 2);
   quad = k.bitAnd(k.lane(), 3);
 }

@@ -176,3 +176,23 @@ func.func @f(%q: tensor<?x576xf32>, %k: tensor<?x192xf16>, %cos: tensor<1024x32x
     : (tensor<?x576xf32>, tensor<?x192xf16>, tensor<?x192xf16>, tensor<1024x32xf32>, tensor<1024x32xf32>, tensor<?x4xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>) -> (tensor<?x576xf16>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>)
   return
 }
+
+// -----
+// C30: registers.
+#cache = #tile.cache<bits = 4, head_dim = 256, group = 256, page = 64, clip = 0.95 : f64>
+func.func @f(%q: tensor<?x256xf16>, %s: tensor<?x4xi32>, %c: tensor<?x1x8448xui8>) {
+  // expected-error@+1 {{expected heads of at most 192 elements in at most 8 groups, for which kernels have registers, got 256 in 1}}
+  %o = tile.attention %q, %s, %c, %c {scale = 0.125 : f64, cache = #cache, config = #tile.attention<arch = sm_80, warps = 4>}
+    : (tensor<?x256xf16>, tensor<?x4xi32>, tensor<?x1x8448xui8>, tensor<?x1x8448xui8>) -> tensor<?x256xf32>
+  return
+}
+
+// -----
+// C30
+#cache = #tile.cache<bits = 4, head_dim = 64, group = 64, page = 64, clip = 0.95 : f64>
+func.func @f(%q: tensor<?x576xf16>, %s: tensor<?x4xi32>, %c: tensor<?x3x2304xui8>) {
+  // expected-error@+1 {{expected an architecture from sm_80 on, got sm_75}}
+  %o = tile.attention %q, %s, %c, %c {scale = 0.125 : f64, cache = #cache, config = #tile.attention<arch = sm_75, warps = 4>}
+    : (tensor<?x576xf16>, tensor<?x4xi32>, tensor<?x3x2304xui8>, tensor<?x3x2304xui8>) -> tensor<?x576xf32>
+  return
+}

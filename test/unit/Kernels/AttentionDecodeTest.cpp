@@ -50,7 +50,7 @@ TEST(AttentionDecode, BitsOfTheCache) {
 }
 
 TEST(AttentionDecode, SizesOfHeads) {
-  for (int64_t headDim : {16, 80, 96, 128, 256})
+  for (int64_t headDim : {16, 80, 96, 128, 160})
     for (int64_t bits : {16, 4}) {
       AttentionCase attention = threeSequences();
       attention.headDim = attention.group = headDim;

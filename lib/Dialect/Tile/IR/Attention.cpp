@@ -136,6 +136,23 @@ LogicalResult RopeAppendOp::verify() {
   return verifyBfloats(*this, getArch());
 }
 
+/// C30: what a kernel has registers and shared memory for.
+template <typename OpTy> static LogicalResult verifyAttentionKernel(OpTy op) {
+  const Architecture &gpu = getArchitecture(op.getArch());
+  numerics::KvLayout layout = op.getCache().getLayout();
+  int64_t mostElements = layout.isQuantized() ? 192 : 160;
+  if (layout.headDim > mostElements || layout.groups() > 8)
+    return op.emitOpError() << "expected heads of at most " << mostElements
+                            << " elements in at most 8 groups, for which "
+                            << "kernels have registers, got " << layout.headDim << " in " << layout.groups();
+  if (gpu.f16.k < 16)
+    return op.emitOpError() << "expected an architecture from sm_80 on, got " << gpu.target;
+  if (op.getLaunch().dynamicSharedBytes > gpu.sharedPerBlock)
+    return op.emitOpError() << "expected at most " << gpu.sharedPerBlock << " bytes of shared memory on " << gpu.target
+                            << ", got " << op.getLaunch().dynamicSharedBytes << ": choose fewer warps";
+  return verifyBfloats(op, op.getArch());
+}
+
 template <typename OpTy> static LogicalResult verifyAttention(OpTy op) {
   if (failed(verifyState(op, op.getSequences(), op.getPages())) ||
       failed(verifyCache(op, op.getKeyCache(), op.getCacheAttr())) ||
@@ -148,9 +165,7 @@ template <typename OpTy> static LogicalResult verifyAttention(OpTy op) {
     return op.emitOpError() << "expected queries of f16, got " << op.getQuery().getType();
   if (int64_t(op.getWindow()) < 0 || !(op.getSoftcap().convertToDouble() >= 0)) // C29
     return op.emitOpError("expected a window and a softcap that are not negative");
-  if (op.getConfig() && failed(verifyBfloats(op, op.getConfig()->getArch())))
-    return failure();
-  return success();
+  return op.getConfig() ? verifyAttentionKernel(op) : success();
 }
 
 LogicalResult AttentionOp::verify() {
