@@ -435,6 +435,18 @@ const PlannedPhase *BundlePlan::findDecodePhase(uint32_t sequences) const {
 
 uint32_t BundlePlan::pageTokens() const { return caches.empty() ? 0 : uint32_t(caches.front().layout.pageTokens); }
 
+uint64_t PlannedKernel::gridY(uint64_t rows, uint64_t sequences, uint64_t newTokens) const {
+  switch (gridRows) {
+  case GridRows::Rows:
+    return llvm::divideCeil(rows, rowsPerBlock);
+  case GridRows::SequenceRows:
+    return sequences * llvm::divideCeil(newTokens, rowsPerBlock);
+  case GridRows::Sequences:
+    return sequences;
+  }
+  llvm_unreachable("unknown kind of rows");
+}
+
 uint32_t BundlePlan::pagesPerSequence() const {
   if (!model || !pageTokens())
     return 0;

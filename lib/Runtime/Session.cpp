@@ -182,18 +182,6 @@ void Session::discardResults(const PlannedKernel &kernel, llvm::ArrayRef<Observe
   }
 }
 
-static uint64_t gridRows(const PlannedKernel &kernel, uint64_t rows, uint64_t sequences, uint64_t newTokens) {
-  switch (kernel.gridRows) {
-  case PlannedKernel::GridRows::Rows:
-    return llvm::divideCeil(rows, kernel.rowsPerBlock);
-  case PlannedKernel::GridRows::SequenceRows:
-    return sequences * llvm::divideCeil(newTokens, kernel.rowsPerBlock);
-  case PlannedKernel::GridRows::Sequences:
-    return sequences;
-  }
-  llvm_unreachable("unknown kind of rows");
-}
-
 llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned index, RowRange range) {
   if (options.cancel && options.cancel->load(std::memory_order_relaxed))
     return llvm::make_error<CancelledError>();
@@ -201,7 +189,7 @@ llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned inde
   const PlannedKernel &kernel = plan.kernels[launch.kernel];
   KernelLaunch call;
   call.kernel = kernel.name;
-  call.grid = {kernel.gridX, unsigned(gridRows(kernel, range.count, options.batch, step.newTokens)), 1};
+  call.grid = {kernel.gridX, unsigned(kernel.gridY(range.count, options.batch, step.newTokens)), 1};
   call.block = {kernel.block, 1, 1};
   call.dynamicSharedBytes = kernel.dynamicSharedBytes;
   llvm::SmallVector<ObservedLaunch::Array, 8> arrays;
@@ -330,7 +318,7 @@ llvm::Error Session::runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> 
                              std::optional<LogitRows> wanted, float *logits) {
   Step step{phase, newTokens, ids.size(), wanted};
   for (const PlannedKernel &kernel : plan.kernels)
-    if (gridRows(kernel, step.rows, options.batch, newTokens) > 65535)
+    if (kernel.gridY(step.rows, options.batch, newTokens) > 65535)
       return llvm::createStringError(llvm::Twine(step.rows) + " rows are more than kernel '" + kernel.name +
                                      "' takes at once: choose a smaller batch or chunk");
   if (llvm::Error error = growArena(step.rows))

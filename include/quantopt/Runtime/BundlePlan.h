@@ -68,6 +68,8 @@ struct PlannedKernel {
   unsigned block = 0, dynamicSharedBytes = 0, gridX = 0;
   GridRows gridRows = GridRows::Rows;
   uint32_t rowsPerBlock = 1;
+  /// Blocks in y for that many rows: the tokens of `sequences` sequences, `newTokens` each.
+  uint64_t gridY(uint64_t rows, uint64_t sequences, uint64_t newTokens) const;
   /// Without the last one, which is the number of rows (u32).
   std::vector<PlannedKernelArgument> arguments;
 };

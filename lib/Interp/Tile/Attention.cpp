@@ -9,6 +9,7 @@
 #include "quantopt/Dialect/Tile/IR/Tile.h"
 #include "quantopt/Interp/Compute/Broadcast.h"
 #include "quantopt/Interp/Compute/Parallel.h"
+#include "quantopt/Interp/Tile/Oracle.h"
 #include <cmath>
 #include <limits>
 
@@ -134,33 +135,50 @@ static Tensor append(const Tensor &cache, const KvLayout &layout, const Sequence
   return result;
 }
 
+/// Queries, keys and values before they are rounded.
+static llvm::Expected<RowsToAppend> computeRows(KernelContext &context, tile::RopeAppendOp op,
+                                                const Sequences &sequences) {
+  int64_t rows = countRows(context.operand(0)), depth = op.getCache().getHeadDim();
+  compute::RotaryTables tables{widen(context.operand(3)), widen(context.operand(4)), {}};
+  for (int64_t row = 0; row < rows; ++row) {
+    const Sequence &sequence = sequences[row / sequences.tokens()];
+    tables.positions.push_back(std::max<int64_t>(0, sequence.past + row % sequences.tokens() - sequence.start));
+  }
+  auto headsOf = [&](unsigned number) {
+    Tensor wide = widen(context.operand(number));
+    return wide.reshaped({rows, wide.dim(-1) / depth, 1, depth});
+  };
+  llvm::Expected<Tensor> query = rotate(context, op, headsOf(0), tables);
+  if (!query)
+    return query.takeError();
+  llvm::Expected<Tensor> key = rotate(context, op, headsOf(1), tables);
+  if (!key)
+    return key.takeError();
+  return RowsToAppend{*query, *key, headsOf(2)};
+}
+
+llvm::Expected<RowsToAppend> interp::rowsToAppend(KernelContext &context) {
+  auto op = llvm::cast<tile::RopeAppendOp>(context.op());
+  llvm::Expected<Sequences> sequences = readSequences(context, op, countRows(context.operand(0)));
+  if (!sequences)
+    return sequences.takeError();
+  return computeRows(context, op, *sequences);
+}
+
 static llvm::Expected<Tensors> ropeAppend(KernelContext &context) {
   auto op = llvm::cast<tile::RopeAppendOp>(context.op());
   KvLayout layout = op.getCache().getLayout();
   unsigned keyCache = op.getPages() ? 7 : 6;
   const Tensor &query = context.operand(0);
-  int64_t rows = countRows(query);
-  llvm::Expected<Sequences> sequences = readSequences(context, op, rows);
+  llvm::Expected<Sequences> sequences = readSequences(context, op, countRows(query));
   if (!sequences)
     return sequences.takeError();
-  compute::RotaryTables tables{widen(context.operand(3)), widen(context.operand(4)), {}};
-  for (int64_t row = 0; row < rows; ++row) {
-    const Sequence &sequence = (*sequences)[row / sequences->tokens()];
-    tables.positions.push_back(std::max<int64_t>(0, sequence.past + row % sequences->tokens() - sequence.start));
-  }
-  auto headsOf = [&](unsigned number) {
-    Tensor wide = widen(context.operand(number));
-    return wide.reshaped({rows, wide.dim(-1) / layout.headDim, 1, layout.headDim});
-  };
-  llvm::Expected<Tensor> q = rotate(context, op, headsOf(0), tables);
-  if (!q)
-    return q.takeError();
-  llvm::Expected<Tensor> k = rotate(context, op, headsOf(1), tables);
-  if (!k)
-    return k.takeError();
-  return Tensors{convert(q->reshaped(query.shape()), *context.resultType(0)),
-                 append(context.operand(keyCache), layout, *sequences, *k),
-                 append(context.operand(keyCache + 1), layout, *sequences, headsOf(2))};
+  llvm::Expected<RowsToAppend> rows = computeRows(context, op, *sequences);
+  if (!rows)
+    return rows.takeError();
+  return Tensors{convert(rows->query.reshaped(query.shape()), *context.resultType(0)),
+                 append(context.operand(keyCache), layout, *sequences, rows->key),
+                 append(context.operand(keyCache + 1), layout, *sequences, rows->value)};
 }
 
 //===----------------------------------------------------------------------------===//

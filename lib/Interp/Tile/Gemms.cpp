@@ -11,7 +11,7 @@
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Parallel.h"
 #include "quantopt/Interp/Compute/Quantize.h"
-#include "quantopt/Interp/Linear.h"
+#include "quantopt/Interp/Tile/Oracle.h"
 
 using namespace quantopt;
 using namespace quantopt::interp;
@@ -129,25 +129,35 @@ static llvm::Error forEachPiece(KernelContext &context, const Operands &at, cons
   return llvm::Error::success();
 }
 
+/// What is done to everything before it is multiplied or added: nothing, or taking magnitudes.
+using Change = llvm::function_ref<llvm::Expected<Tensor>(const Tensor &)>;
+static llvm::Expected<Tensor> keepValues(const Tensor &values) { return values; }
+static llvm::Expected<Tensor> takeMagnitudes(const Tensor &values) {
+  return compute::unary(compute::Unary::Abs, values);
+}
+
 /// Adds bias and residual to sums in f32 (f64), and rounds once.
-static llvm::Expected<Tensors> finish(KernelContext &context, const Operands &at, const tile::GemmShape &shape,
-                                      Tensor sums) {
+static llvm::Expected<Tensor> finish(KernelContext &context, const Operands &at, const tile::GemmShape &shape,
+                                     Tensor sums, Change change = keepValues) {
   if (at.bias) {
     llvm::Expected<Tensor> bias = readWhole(context, *at.bias);
     if (bias)
       bias = takeChannels(*bias, shape.n, 1);
+    if (bias)
+      bias = change(*bias);
     if (!bias)
       return bias.takeError();
     compute::addBias(sums, *bias);
   }
   if (at.residual) {
-    Tensor residual = convert(context.operand(*at.residual), sums.dtype());
-    llvm::Expected<Tensor> total = compute::binary(compute::Binary::Add, sums, residual);
+    llvm::Expected<Tensor> total = change(convert(context.operand(*at.residual), sums.dtype()));
+    if (total)
+      total = compute::binary(compute::Binary::Add, sums, *total);
     if (!total)
       return total.takeError();
     sums = std::move(*total);
   }
-  return Tensors{convert(sums, *context.resultType(0))};
+  return convert(sums, *context.resultType(0));
 }
 
 /// A tensor for the sums: like the input, but for the last dimension, and in the type of kernels.
@@ -158,7 +168,7 @@ static Tensor makeSums(KernelContext &context, const Tensor &x, const tile::Gemm
 }
 
 /// Codes by codes: (float(sum) · xs) · ws, as q.linear computes it.
-static llvm::Expected<Tensors> multiplyCodes(KernelContext &context, const Operands &at) {
+static llvm::Expected<Tensor> multiplyCodes(KernelContext &context, const Operands &at) {
   tile::GemmShape shape = tile::getGemmShape(context.op());
   const Tensor &x = context.operand(*at.input), &xs = context.operand(*at.inputScale);
   Tensor sums = makeSums(context, x, shape);
@@ -174,37 +184,59 @@ static llvm::Expected<Tensors> multiplyCodes(KernelContext &context, const Opera
   return finish(context, at, shape, std::move(sums));
 }
 
-/// Floats by codes: weights are code · scale, rounded to the type of the input, as q.dequantize computes it there.
-static llvm::Expected<Tensors> multiplyByCodes(KernelContext &context, const Operands &at) {
+/// Calls `use(rows, begin)` for float weights in pieces of rows. Packed ones are code · scale, rounded to the type of
+/// the input, as q.dequantize computes it there.
+static llvm::Error forEachFloats(KernelContext &context, const Operands &at, const tile::GemmShape &shape,
+                                 llvm::function_ref<llvm::Error(const Tensor &, int64_t)> use) {
+  if (at.weightScale) {
+    DType type = context.operand(*at.input).dtype();
+    compute::ScaleLayout layout{-1, shape.k / shape.groups};
+    return forEachPiece(
+        context, at, shape, *tile::getWeightLayout(context.op()), [&](const WeightPiece &piece) -> llvm::Error {
+          llvm::Expected<Tensor> weight =
+              compute::dequantizeLinear(piece.codes, convert(piece.scale, type), Tensor(), layout, type);
+          return weight ? use(*weight, piece.begin) : weight.takeError();
+        });
+  }
+  if (!context.isDeferred(*at.weight))
+    return use(context.operand(*at.weight), 0);
+  int64_t step = context.rowsPerPiece(*at.weight);
+  for (int64_t begin = 0; begin < shape.n; begin += step) {
+    llvm::Expected<Tensor> weight = context.weightRows(*at.weight, begin, std::min(shape.n, begin + step));
+    if (!weight)
+      return weight.takeError();
+    if (llvm::Error error = use(*weight, begin))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+/// Floats by floats or by codes.
+static llvm::Expected<Tensor> multiplyFloats(KernelContext &context, const Operands &at, Change change = keepValues) {
   tile::GemmShape shape = tile::getGemmShape(context.op());
-  Tensor x = widen(context.operand(*at.input)), sums = makeSums(context, x, shape);
-  DType type = context.operand(*at.input).dtype();
-  compute::ScaleLayout layout{-1, shape.k / shape.groups};
-  llvm::Error error = forEachPiece(
-      context, at, shape, *tile::getWeightLayout(context.op()), [&](const WeightPiece &piece) -> llvm::Error {
-        llvm::Expected<Tensor> weight =
-            compute::dequantizeLinear(piece.codes, convert(piece.scale, type), Tensor(), layout, type);
-        if (!weight)
-          return weight.takeError();
-        compute::linearInto(x, *weight, sums, piece.begin);
-        return llvm::Error::success();
-      });
+  llvm::Expected<Tensor> x = change(widen(context.operand(*at.input)));
+  if (!x)
+    return x;
+  Tensor sums = makeSums(context, *x, shape);
+  llvm::Error error = forEachFloats(context, at, shape, [&](const Tensor &rows, int64_t begin) -> llvm::Error {
+    llvm::Expected<Tensor> weight = change(widen(rows));
+    if (!weight)
+      return weight.takeError();
+    compute::linearInto(*x, *weight, sums, begin);
+    return llvm::Error::success();
+  });
   if (error)
     return error;
-  return finish(context, at, shape, std::move(sums));
+  return finish(context, at, shape, std::move(sums), change);
 }
 
 static llvm::Expected<Tensors> gemm(KernelContext &context) {
   Operands at(context.op());
-  if (at.inputScale)
-    return multiplyCodes(context, at);
-  if (at.weightScale)
-    return multiplyByCodes(context, at);
-  llvm::Expected<Tensor> sums =
-      multiplyByWeight(context, widen(context.operand(*at.input)), *at.weight, /*inputFirst=*/false);
-  if (!sums)
-    return sums.takeError();
-  return finish(context, at, tile::getGemmShape(context.op()), std::move(*sums));
+  return single(at.inputScale ? multiplyCodes(context, at) : multiplyFloats(context, at));
+}
+
+llvm::Expected<Tensor> interp::magnitudesOfSums(KernelContext &context) {
+  return multiplyFloats(context, Operands(context.op()), takeMagnitudes);
 }
 
 void interp::registerTileGemms(KernelRegistry &registry) {

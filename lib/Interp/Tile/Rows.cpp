@@ -13,6 +13,7 @@
 #include "quantopt/Interp/Compute/Quantize.h"
 #include "quantopt/Interp/Compute/Reduction.h"
 #include "quantopt/Interp/RowGather.h"
+#include "quantopt/Interp/Tile/Oracle.h"
 #include <cstring>
 #include <numeric>
 
@@ -37,13 +38,24 @@ static llvm::Expected<Tensor> addResidual(KernelContext &context) {
   return sum ? llvm::Expected<Tensor>(convert(*sum, input.dtype())) : std::move(sum);
 }
 
+/// The norm of a sum.
+static llvm::Expected<Tensor> normalise(const Tensor &sum, double epsilon) {
+  return compute::rmsNorm(widen(sum), Tensor(), epsilon, -1);
+}
+
+static Tensor activate(KernelContext &context) {
+  return compute::swiglu(widen(context.operand(0)), widen(context.operand(1)));
+}
+
 /// Codes and scales of transformed rows, as q.quantize_dynamic computes them; `op` has `bits`, `clip` and `hadamard`.
 template <typename OpTy>
-static llvm::Expected<compute::DynamicCodes> quantizeRows(KernelContext &context, OpTy op, const Tensor &rows) {
-  llvm::Expected<Tensor> transformed = transformRows(context, rows, op.getHadamard());
-  if (!transformed)
-    return transformed.takeError();
-  return compute::quantizeDynamic(*transformed, op.getBits(), /*groupSize=*/0, op.getClip().convertToDouble(),
+static llvm::Expected<compute::DynamicCodes> quantizeRows(KernelContext &context, OpTy op,
+                                                          llvm::Expected<Tensor> rows) {
+  if (rows)
+    rows = transformRows(context, *rows, op.getHadamard());
+  if (!rows)
+    return rows.takeError();
+  return compute::quantizeDynamic(*rows, op.getBits(), /*groupSize=*/0, op.getClip().convertToDouble(),
                                   *context.resultType(0));
 }
 
@@ -52,28 +64,37 @@ static llvm::Expected<Tensors> normQuant(KernelContext &context) {
   llvm::Expected<Tensor> sum = addResidual(context);
   if (!sum)
     return sum.takeError();
-  llvm::Expected<Tensor> norm = compute::rmsNorm(widen(*sum), Tensor(), op.getEpsilon().convertToDouble(), -1);
-  if (!norm)
-    return norm.takeError();
-  auto codes = quantizeRows(context, op, *norm);
+  auto codes = quantizeRows(context, op, normalise(*sum, op.getEpsilon().convertToDouble()));
   if (!codes)
     return codes.takeError();
   return Tensors{codes->codes, codes->scale, op.getSum() ? *sum : Tensor()};
 }
 
-static llvm::Expected<Tensors> swigluQuant(KernelContext &context) {
-  auto op = llvm::cast<tile::SwigluQuantOp>(context.op());
-  auto codes = quantizeRows(context, op, compute::swiglu(widen(context.operand(0)), widen(context.operand(1))));
+/// Codes and scales alone.
+static llvm::Expected<Tensors> pairOf(llvm::Expected<compute::DynamicCodes> codes) {
   if (!codes)
     return codes.takeError();
   return Tensors{codes->codes, codes->scale};
 }
 
+static llvm::Expected<Tensors> swigluQuant(KernelContext &context) {
+  return pairOf(quantizeRows(context, llvm::cast<tile::SwigluQuantOp>(context.op()), activate(context)));
+}
+
 static llvm::Expected<Tensors> quant(KernelContext &context) {
-  auto codes = quantizeRows(context, llvm::cast<tile::QuantOp>(context.op()), widen(context.operand(0)));
-  if (!codes)
-    return codes.takeError();
-  return Tensors{codes->codes, codes->scale};
+  return pairOf(quantizeRows(context, llvm::cast<tile::QuantOp>(context.op()), widen(context.operand(0))));
+}
+
+llvm::Expected<Tensor> interp::rowsToQuantize(KernelContext &context) {
+  if (auto op = llvm::dyn_cast<tile::QuantOp>(context.op()))
+    return transformRows(context, widen(context.operand(0)), op.getHadamard());
+  if (auto op = llvm::dyn_cast<tile::SwigluQuantOp>(context.op()))
+    return transformRows(context, activate(context), op.getHadamard());
+  auto op = llvm::cast<tile::NormQuantOp>(context.op());
+  llvm::Expected<Tensor> rows = addResidual(context);
+  if (rows)
+    rows = normalise(*rows, op.getEpsilon().convertToDouble());
+  return rows ? transformRows(context, *rows, op.getHadamard()) : std::move(rows);
 }
 
 static llvm::Expected<Tensors> swiglu(KernelContext &context) {
@@ -90,7 +111,7 @@ static llvm::Expected<Tensors> norm(KernelContext &context) {
   llvm::Expected<Tensor> sum = addResidual(context);
   if (!sum)
     return sum.takeError();
-  llvm::Expected<Tensor> norm = compute::rmsNorm(widen(*sum), Tensor(), op.getEpsilon().convertToDouble(), -1);
+  llvm::Expected<Tensor> norm = normalise(*sum, op.getEpsilon().convertToDouble());
   if (!norm)
     return norm.takeError();
   return Tensors{convert(*norm, *context.resultType(0)), op.getSum() ? *sum : Tensor()};
