@@ -1,7 +1,9 @@
-"""quant-eval on bundles: the toy ones of test/Inputs, whose logits are integers that Python computes as well."""
+"""quant-eval on bundles: the toy ones of test/Inputs, whose logits are integers that Python computes as well, and small LLaMAs."""
 
 import json
+import os
 import subprocess
+import sys
 
 import numpy
 import pytest
@@ -66,3 +68,53 @@ def test_errors(evaluate):
     assert "model.mlir" in evaluate("contiguous", None, "--device=reference")
     assert "expected" in evaluate("contiguous", None, "--device=abacus")
     assert "plan.json" in evaluate("../../python")
+
+
+@pytest.fixture(scope="module")
+def small_llama(root, tmp_path_factory):
+    """A LLaMA of two layers, and 400 tokens for it."""
+    folder = tmp_path_factory.mktemp("small")
+    subprocess.run(
+        [sys.executable, root / "test/Inputs/tiny_llama.py", folder / "model.onnx", "--hidden=128", "--size=32", "--intermediate=256"],
+        check=True,
+    )  # fmt: skip
+    numpy.save(folder / "ids.npy", numpy.random.default_rng(1).integers(64, size=400))
+    return folder
+
+
+def distance(root, folder, reference, candidate, *options):
+    """Between two models over windows of 200 tokens, in several pages."""
+    report = folder / "eval.json"
+    subprocess.run(
+        [root / "build/bin/quant-eval", f"--reference={folder / reference}", f"--candidate={folder / candidate}", "--window=200",
+         f"--token-ids={folder / 'ids.npy'}", f"--json={report}", *options],
+        check=True,
+    )  # fmt: skip
+    return json.loads(report.read_text(encoding="utf-8"))
+
+
+def emit(root, folder, preset, options=""):
+    optimize = [root / "build/bin/quant-opt", folder / "model.onnx", preset]
+    subprocess.run([*optimize, "-o", folder / "form.mlir"], check=True)
+    bundle = f"--emit-bundle=output={folder / 'bundle'} max-context=256 {options}"
+    subprocess.run([*optimize, bundle, "-o", os.devnull], check=True)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "paged"])
+def test_a_16_bit_bundle_predicts_what_the_model_does(root, small_llama, layout):
+    emit(root, small_llama, "--w4a16", f"layout={layout}")
+    for device in ("interpreter", "reference"):
+        figures = distance(root, small_llama, "form.mlir", "bundle", f"--device={device}")
+        print(device, figures)
+        assert figures["kld_max"] <= 2e-5  # an f16 cache and f16 products
+        assert figures["top1_agreement"] == 1
+
+
+def test_a_4_bit_bundle_is_as_far_from_the_original_as_its_model(root, small_llama):
+    """W4A4 is chaotic, so the two are compared by their distance to the original."""
+    emit(root, small_llama, "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7")
+    expected = distance(root, small_llama, "model.onnx", "form.mlir")["kld_mean"]
+    for device in ("interpreter", "reference"):
+        found = distance(root, small_llama, "model.onnx", "bundle", f"--device={device}")["kld_mean"]
+        print(device, found, expected)
+        assert found == pytest.approx(expected, rel=0.1)

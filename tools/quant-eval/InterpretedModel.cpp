@@ -235,8 +235,11 @@ llvm::Expected<Tensor> InterpretedModel::makeInput(BlockArgument argument, Array
     return sequences;
   }
   if (label == "pages") {
-    Tensor table(DType::I32, {1, pages});
-    std::iota(table.mutableData<int32_t>().begin(), table.mutableData<int32_t>().end(), 0);
+    Tensor table = Tensor::zeros(DType::I32, {1, type.isDynamicDim(1) ? pages : type.getDimSize(1)});
+    if (pages > table.dim(1))
+      return llvm::createStringError(path + ": a text of " + llvm::Twine(count) +
+                                     " tokens is longer than the context of " + llvm::Twine(table.dim(1) * pageTokens));
+    std::iota(table.mutableData<int32_t>().begin(), table.mutableData<int32_t>().begin() + pages, 0);
     return table;
   }
   Tensor tensor(DType::I64, {1, count});
