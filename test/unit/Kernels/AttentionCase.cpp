@@ -214,12 +214,12 @@ void AttentionData::attend(const AttentionCase &attention, int64_t sequence, int
 //===----------------------------------------------------------------------===//
 
 llvm::Expected<AttentionRun> kerneltest::runAttention(const AttentionCase &attention, llvm::ArrayRef<Tensor> operands,
-                                                      bool isDecode, const AttentionTexts &texts) {
+                                                      bool isDecode, llvm::StringRef ptx) {
   auto kernel = Kernel::build(attention.text(isDecode));
   if (!kernel)
     return kernel.takeError();
   RunSettings settings;
-  settings.ptx = texts.kernel;
+  settings.ptx = ptx;
   auto run = (*kernel)->run(operands, attention.rows(), settings);
   if (!run)
     return run.takeError();
@@ -228,16 +228,10 @@ llvm::Expected<AttentionRun> kerneltest::runAttention(const AttentionCase &atten
   auto combine = Kernel::build(attention.combineText());
   if (!combine)
     return combine.takeError();
-  settings.ptx = texts.combine;
-  auto combined = (*combine)->run(run->results, attention.rows(), settings);
+  auto combined = (*combine)->run(run->results, attention.rows());
   if (!combined)
     return combined.takeError();
   return AttentionRun{combined->results[0], run->counters};
-}
-
-std::string kerneltest::compareAttention(const AttentionData &data, const Tensor &result) {
-  Tensor expected = Tensor::from<double>(DType::F64, result.shape(), data.expected);
-  return compareWithin(result, expected, [&](int64_t i) { return data.bounds[i]; });
 }
 
 void kerneltest::expectAttention(const AttentionCase &attention, bool isDecode) {
@@ -245,6 +239,7 @@ void kerneltest::expectAttention(const AttentionCase &attention, bool isDecode) 
   AttentionData data(attention);
   auto run = runAttention(attention, data.operands, isDecode);
   ASSERT_TRUE(bool(run)) << llvm::toString(run.takeError());
-  EXPECT_EQ(compareAttention(data, run->result), "");
+  Tensor expected = Tensor::from<double>(DType::F64, run->result.shape(), data.expected);
+  EXPECT_EQ(compareWithin(run->result, expected, [&](int64_t i) { return data.bounds[i]; }), "");
   EXPECT_EQ(run->counters.sharedConflicts, 0u);
 }
