@@ -211,6 +211,40 @@ TEST(Tile, HeadIsInHalves) {
   EXPECT_LE(relativeError(actual, expected), 0x1p-11); // two factors are off by 2^-11 each, at most
 }
 
+/// Rows that neither a norm nor a SwiGLU makes, quantized; and a SwiGLU that a product of floats reads.
+TEST(Tile, QuantizesAnyRowsAndMultipliesSwiglu) {
+  const char text[] = R"(
+    #H = #rot.basis<[_, #rot.hadamard<128>]>
+    param.file @f "FILE"
+    param.global @w : tensor<72x128xf32> from @f [offset = 0, length = 36864]
+    func.func @main(%x: tensor<?x128xf32>, %u: tensor<?x128xf32>) -> (tensor<?x72xf32>, tensor<?x72xf32>) {
+      %w = param.load @w : tensor<72x128xf32>
+      %r = rot.convert %w : tensor<72x128xf32> to tensor<72x128xf32, #H>
+      %c, %s = q.quantize_weight %r {method = "rtn", options = {bits = 4}}
+        : tensor<72x128xf32, #H> -> tensor<72x128xi4, #H>, tensor<72x1xf32>
+      %t = rot.convert %x : tensor<?x128xf32> to tensor<?x128xf32, #H>
+      %xc, %xs = q.quantize_dynamic %t {bits = 4 : i64, group_size = 0 : i64, clip = 0.9 : f64}
+        : tensor<?x128xf32, #H> -> (tensor<?x128xi4, #H>, tensor<?x1xf32>)
+      %y = q.linear %xc, %xs, %c, %s {input_group_size = 0 : i64, weight_group_size = 0 : i64}
+        : (tensor<?x128xi4, #H>, tensor<?x1xf32>, tensor<72x128xi4, #H>, tensor<72x1xf32>) -> tensor<?x72xf32>
+      %d, %e = q.quantize_weight %w {method = "rtn", options = {bits = 4, group_size = 32}}
+        : tensor<72x128xf32> -> tensor<72x128xi4>, tensor<72x4xf32>
+      %v = q.dequantize %d, %e {group_size = 32 : i64} : (tensor<72x128xi4>, tensor<72x4xf32>) -> tensor<72x128xf32>
+      %g = llm.swiglu %x, %u : (tensor<?x128xf32>, tensor<?x128xf32>) -> tensor<?x128xf32>
+      %z = llm.linear %g, %v : (tensor<?x128xf32>, tensor<72x128xf32>) -> tensor<?x72xf32>
+      return %y, %z : tensor<?x72xf32>, tensor<?x72xf32>
+    })";
+  Tensor weights = randomFloats({9216}, 1);
+  llvm::SmallVector<Tensor> inputs = {randomFloats({9, 128}, 2), randomFloats({9, 128}, 3)};
+  InterpreterOptions doubles[] = {inDoubles()};
+  expectSameAfterSelection(text, weights, inputs, "sm_80", 0, doubles);
+  TestModel before(text, weights), after(text, weights);
+  select(after, "sm_80", 0);
+  auto expected = before.run(inputs), actual = after.run(inputs);
+  expectSameBits(actual[0], expected[0]);
+  EXPECT_LE(relativeError(actual[1], expected[1]), 0x1p-10); // SwiGLU, weights and their scales are in f16
+}
+
 //===----------------------------------------------------------------------------===//
 // What no selection makes
 //===----------------------------------------------------------------------------===//
