@@ -7,6 +7,7 @@ Suites: GoogleTest programs in build/test/unit, lit tests in test, pytest tests 
 
 import argparse
 import collections
+import concurrent.futures
 import dataclasses
 import os
 import subprocess
@@ -63,14 +64,23 @@ def run(name, command, report, environment):
 
 
 def run_unit_tests(options, scratch, environment):
-    result = Result()
+    """Each program as many times as there are processors, a share of its tests each."""
     programs = [path for path in sorted((ROOT / "build/test/unit").glob("*")) if path.is_file() and os.access(path, os.X_OK)]
-    for program in programs:
-        report = scratch / f"{program.name}.xml"
-        selected = f"*{options.filter}*" if options.filter else "*"
-        excluded = "-*Slow*" if options.quick else ""
+    selected = f"*{options.filter}*" if options.filter else "*"
+    excluded = "-*Slow*" if options.quick else ""
+    shares = len(os.sched_getaffinity(0))
+
+    def run_share(program, share):
+        report = scratch / f"{program.name}.{share}.xml"
         command = [program, f"--gtest_output=xml:{report}", f"--gtest_filter={selected}{excluded}", "--gtest_brief=1"]
-        result.add(run(program.name, command, report, environment))
+        variables = {"GTEST_TOTAL_SHARDS": str(shares), "GTEST_SHARD_INDEX": str(share)}
+        return run(program.name, command, report, {**environment, **variables})
+
+    result = Result()
+    with concurrent.futures.ThreadPoolExecutor(shares) as pool:
+        parts = [pool.submit(run_share, program, share) for program in programs for share in range(shares)]
+        for part in parts:
+            result.add(part.result())
     return result
 
 
@@ -87,7 +97,10 @@ def run_lit(options, scratch, environment):
 
 def run_pytest(options, scratch, environment):
     report = scratch / "pytest.xml"
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", "test/layers", "test/python"]
+    # The programs under test use all processors only some of the time. Fixtures are made once for each file.
+    processes = min(4, len(os.sched_getaffinity(0)))
+    command = [sys.executable, "-m", "pytest", "-q", f"--numprocesses={processes}", "--dist=loadfile", f"--junitxml={report}"]
+    command += ["test/layers", "test/python"]
     if options.quick:
         command += ["-m", "not slow"]
     if options.filter:
