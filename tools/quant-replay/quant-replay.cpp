@@ -7,6 +7,7 @@
 #include "mlir/Parser/Parser.h"
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Replay/Replay.h"
+#include "quantopt/Support/Progress.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/Format.h"
@@ -82,6 +83,18 @@ static void print(const interp::ReplayReport &report) {
                << " failed\n";
 }
 
+/// Launches of the prefill, in chunks, and of every phase that decodes.
+static int64_t countLaunches(const runtime::BundlePlan &plan, const interp::ReplayOptions &replay) {
+  int64_t longest = 0, count = 0;
+  for (const std::vector<int64_t> &ids : replay.tokens)
+    longest = std::max<int64_t>(longest, ids.size());
+  int64_t prompt = longest - replay.decodeSteps;
+  int64_t chunks = replay.chunk ? (prompt + replay.chunk - 1) / replay.chunk : 1;
+  for (const runtime::PlannedPhase &phase : plan.phases)
+    count += int64_t(phase.launches.size()) * (phase.decodes() ? replay.decodeSteps : chunks);
+  return count;
+}
+
 /// Whether no launch failed.
 static llvm::Expected<bool> run(const Options &options) {
   auto bundle = runtime::Bundle::open(options.bundle);
@@ -102,14 +115,11 @@ static llvm::Expected<bool> run(const Options &options) {
   const auto &plan = (*bundle)->plan();
   if (llvm::Error error = readTokens(options, plan.model ? plan.model->vocabulary : 1, replay))
     return error;
-  unsigned done = 0;
-  if (!options.quiet)
-    replay.progress = [&](llvm::StringRef phase, llvm::StringRef node) {
-      llvm::errs() << '\r' << ++done << ' ' << phase << ' ' << node << "\x1b[K";
-    };
-  auto report = interp::replayBundle(**bundle, **model, **backend, replay);
-  if (done)
-    llvm::errs() << '\n';
+  auto report = [&] {
+    Progress progress("replaying", countLaunches(plan, replay), options.quiet);
+    replay.progress = [&](llvm::StringRef, llvm::StringRef) { progress.advance(); };
+    return interp::replayBundle(**bundle, **model, **backend, replay);
+  }();
   if (!report)
     return report.takeError();
   print(*report);
