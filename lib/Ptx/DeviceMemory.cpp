@@ -31,6 +31,16 @@ void DeviceMemory::release(uint64_t address) {
   llvm::erase_if(all, [&](const std::unique_ptr<Allocation> &owned) { return owned.get() == allocation; });
 }
 
+llvm::Error DeviceMemory::copy(uint64_t destination, uint64_t source, uint64_t bytes) {
+  llvm::Expected<Allocation *> from = locate(source, bytes), to = locate(destination, bytes);
+  if (!from || !to)
+    return llvm::joinErrors(from.takeError(), to.takeError());
+  uint64_t fromOffset = source - (*from)->base, toOffset = destination - (*to)->base;
+  std::copy_n((*from)->bytes.get() + fromOffset, bytes, (*to)->bytes.get() + toOffset);
+  std::copy_n((*from)->written.get() + fromOffset, bytes, (*to)->written.get() + toOffset);
+  return llvm::Error::success();
+}
+
 void DeviceMemory::discard(uint64_t address, uint64_t bytes) {
   llvm::Expected<Allocation *> allocation = locate(address, bytes);
   if (!allocation)

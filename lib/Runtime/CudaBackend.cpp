@@ -27,6 +27,7 @@ class CudaBackend : public Backend {
 public:
   explicit CudaBackend(std::unique_ptr<Device> device) : device(std::move(device)) {}
 
+  llvm::Error enter() override { return device->makeCurrent(); }
   std::string describe() const override {
     const DeviceProperties &properties = device->properties();
     return properties.name + " (sm_" + std::to_string(properties.computeCapability) + ")";
@@ -47,6 +48,9 @@ public:
   llvm::Error write(uint64_t address, llvm::ArrayRef<char> source) override { return device->write(address, source); }
   llvm::Error read(uint64_t address, llvm::MutableArrayRef<char> destination) override {
     return device->read(address, destination);
+  }
+  llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes) override {
+    return device->copy(destination, source, bytes);
   }
   void discard(uint64_t, uint64_t) override {}
   llvm::Error load(llvm::StringRef ptx, llvm::ArrayRef<KernelUse> kernels) override;

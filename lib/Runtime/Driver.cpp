@@ -192,7 +192,7 @@ llvm::Expected<std::unique_ptr<Device>> Device::open(int ordinal) {
   if (auto error =
           driver.check(driver.devicePrimaryCtxRetain(&device->context, device->device), "cuDevicePrimaryCtxRetain"))
     return error;
-  if (auto error = driver.check(driver.ctxSetCurrent(device->context), "cuCtxSetCurrent"))
+  if (auto error = device->makeCurrent())
     return error;
   if (auto error = driver.check(driver.streamCreate(&device->stream, 0), "cuStreamCreate"))
     return error;
@@ -239,6 +239,10 @@ llvm::Error Device::readProperties() {
   deviceProperties.memoryBytes = memory;
   deviceProperties.driverVersion = version;
   return llvm::Error::success();
+}
+
+llvm::Error Device::makeCurrent() const {
+  return functions->check(functions->ctxSetCurrent(context), "cuCtxSetCurrent");
 }
 
 llvm::Expected<Buffer> Device::allocate(uint64_t bytes) {

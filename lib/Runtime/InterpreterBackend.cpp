@@ -18,6 +18,7 @@ class InterpreterBackend : public Backend {
 public:
   explicit InterpreterBackend(unsigned threads) { options.threads = threads; }
 
+  llvm::Error enter() override { return llvm::Error::success(); }
   std::string describe() const override { return "PTX interpreter"; }
   bool measuresTime() const override { return false; }
   llvm::Error checkArchitecture(llvm::StringRef) const override { return llvm::Error::success(); }
@@ -28,6 +29,9 @@ public:
   llvm::Error write(uint64_t address, llvm::ArrayRef<char> source) override { return memory.write(address, source); }
   llvm::Error read(uint64_t address, llvm::MutableArrayRef<char> destination) override {
     return memory.read(address, destination);
+  }
+  llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes) override {
+    return memory.copy(destination, source, bytes);
   }
   void discard(uint64_t address, uint64_t bytes) override { memory.discard(address, bytes); }
   llvm::Error load(llvm::StringRef ptx, llvm::ArrayRef<KernelUse> kernels) override;

@@ -56,6 +56,7 @@ llvm::Expected<std::unique_ptr<Model>> Model::load(std::unique_ptr<Bundle> bundl
 }
 
 Model::~Model() {
+  llvm::consumeError(modelBackend->enter());
   if (!weightAddresses.empty())
     modelBackend->release(weightAddresses.front());
 }

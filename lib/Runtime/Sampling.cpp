@@ -47,11 +47,19 @@ llvm::Error SamplingOptions::check() const {
 }
 
 int64_t quantopt::runtime::argMax(llvm::ArrayRef<float> logits) {
-  int64_t best = 0;
-  for (int64_t i = 1; i < int64_t(logits.size()); ++i)
-    if (logits[i] > logits[best] || (std::isnan(logits[best]) && !std::isnan(logits[i])))
-      best = i;
-  return best;
+  // The greatest value first, in lanes that a compiler makes vectors of, then where it is.
+  constexpr size_t lanes = 16;
+  float greatest[lanes];
+  std::fill_n(greatest, lanes, -INFINITY);
+  size_t whole = logits.size() / lanes * lanes;
+  for (size_t i = 0; i < whole; i += lanes)
+    for (size_t lane = 0; lane < lanes; ++lane)
+      greatest[lane] = logits[i + lane] > greatest[lane] ? logits[i + lane] : greatest[lane];
+  for (float value : logits.drop_front(whole))
+    greatest[0] = value > greatest[0] ? value : greatest[0];
+  float best = *std::max_element(greatest, greatest + lanes);
+  const float *found = llvm::find(logits, best);
+  return found == logits.end() ? 0 : found - logits.begin();
 }
 
 /// Tokens in falling order of logits, equal ones by number, NaN last; only the first `count` are in their places.

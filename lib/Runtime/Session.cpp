@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Runtime/Model.h"
 #include "quantopt/Support/Half.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -26,7 +27,7 @@ struct Session::Step {
   std::optional<LogitRows> wanted;
 
   /// Whether the tail runs for the last row of each sequence alone.
-  bool hasRowTail() const { return wanted == LogitRows::Last && newTokens > 1 && phase.tail < phase.launches.size(); }
+  bool gathersRows() const { return wanted == LogitRows::Last && newTokens > 1 && phase.tail < phase.launches.size(); }
   const PlannedBuffer &logits() const { return phase.buffers[phase.outputs.find("logits")->second]; }
 };
 
@@ -52,6 +53,7 @@ llvm::Expected<std::unique_ptr<Session>> Session::create(Model &model, const Ses
 }
 
 Session::~Session() {
+  llvm::consumeError(backend.enter());
   recording.reset();
   if (!cacheAddresses.empty())
     backend.release(cacheAddresses.front());
@@ -61,6 +63,8 @@ Session::~Session() {
 }
 
 llvm::Error Session::allocate() {
+  if (llvm::Error error = backend.enter())
+    return error;
   std::vector<Backend::Request> requests;
   for (const PlannedCache &cache : plan.caches)
     requests.push_back({cache.name, cache.pageBytes * sizes.pages});
@@ -147,16 +151,16 @@ void Session::reset() {
 // Launches
 //===----------------------------------------------------------------------------===//
 
-ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Operand &operand, RowRange range) const {
+ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Operand &operand, uint64_t rows) const {
   if (operand.kind == OperandKind::Weight)
     return {model.weightAddress(operand.index), model.bundle().weight(operand.index).size()};
   if (operand.kind == OperandKind::Cache)
     return {cacheAddresses[operand.index], plan.caches[operand.index].pageBytes * sizes.pages};
   const PlannedBuffer &buffer = step.phase.buffers[operand.index];
   if (buffer.offset)
-    return {arenaAddress + *buffer.offset * arenaRows + range.first * buffer.rowBytes, range.count * buffer.rowBytes};
+    return {arenaAddress + *buffer.offset * arenaRows, rows * buffer.rowBytes};
   if (&buffer == &step.logits())
-    return {logitsAddress + range.firstLogits * buffer.rowBytes, range.count * buffer.rowBytes};
+    return {logitsAddress, rows * buffer.rowBytes};
   auto isNamed = [&](const char *name) {
     auto found = step.phase.inputs.find(name);
     return found != step.phase.inputs.end() && found->second == operand.index;
@@ -165,7 +169,7 @@ ObservedLaunch::Array Session::locate(const Step &step, const PlannedLaunch::Ope
     return {sequencesAddress, uint64_t(options.batch) * wordsPerSequence * sizeof(int32_t)};
   if (isNamed("pages"))
     return {pagesAddress, pool->table().size() * sizeof(int32_t)};
-  return {idsAddress + range.first * idBytes, range.count * idBytes};
+  return {idsAddress, rows * idBytes};
 }
 
 /// What is in the way of a result is garbage from now on, except where the kernel reads it.
@@ -182,19 +186,19 @@ void Session::discardResults(const PlannedKernel &kernel, llvm::ArrayRef<Observe
   }
 }
 
-llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned index, RowRange range) {
+llvm::Error Session::launchRows(const Step &step, unsigned number, uint64_t rows) {
   if (options.cancel && options.cancel->load(std::memory_order_relaxed))
     return llvm::make_error<CancelledError>();
   const PlannedLaunch &launch = step.phase.launches[number];
   const PlannedKernel &kernel = plan.kernels[launch.kernel];
   KernelLaunch call;
   call.kernel = kernel.name;
-  call.grid = {kernel.gridX, unsigned(kernel.gridY(range.count, options.batch, step.newTokens)), 1};
+  call.grid = {kernel.gridX, unsigned(kernel.gridY(rows, options.batch, step.newTokens)), 1};
   call.block = {kernel.block, 1, 1};
   call.dynamicSharedBytes = kernel.dynamicSharedBytes;
   llvm::SmallVector<ObservedLaunch::Array, 8> arrays;
   for (auto [operand, argument] : llvm::zip_equal(launch.operands, kernel.arguments)) {
-    ObservedLaunch::Array array = locate(step, operand, range);
+    ObservedLaunch::Array array = locate(step, operand, rows);
     KernelLaunch::Argument value{array.address};
     if (argument.map)
       value.map = {array.address,          argument.map->rowBytes, array.bytes / argument.map->rowBytes,
@@ -202,12 +206,11 @@ llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned inde
     call.arguments.push_back(value);
     arrays.push_back(array);
   }
-  call.arguments.push_back({range.count});
+  call.arguments.push_back({rows});
   discardResults(kernel, arrays);
-  unsigned tail = step.phase.launches.size() - step.phase.tail;
-  unsigned count = step.phase.tail + (step.wanted ? tail * (step.hasRowTail() ? options.batch : 1) : 0);
-  ObservedLaunch observed{step.phase,    launch,         kernel, call, arrays, uint32_t(range.count),
-                          options.batch, step.newTokens, index,  count};
+  unsigned count = step.wanted ? step.phase.launches.size() : step.phase.tail;
+  ObservedLaunch observed{step.phase,     launch,        kernel,         call,   arrays,
+                          uint32_t(rows), options.batch, step.newTokens, number, count};
   if (observer)
     if (llvm::Error error = observer(observed, /*isAfter=*/false))
       return error;
@@ -219,24 +222,43 @@ llvm::Error Session::launchRows(const Step &step, unsigned number, unsigned inde
   return llvm::Error::success();
 }
 
-/// All launches of a step. Where only last rows are wanted, each launch of the tail runs for all of them before the
-/// next one does: places in the arena are shared by arrays of which one row of all may be done, not all rows of one.
+/// Makes the last row of each sequence the first rows of what the tail reads. Rows move down, in rising order: none is
+/// overwritten before it has moved.
+llvm::Error Session::gatherLastRows(const Step &step) {
+  llvm::SmallDenseSet<unsigned> written, gathered;
+  for (const PlannedLaunch &launch : llvm::ArrayRef(step.phase.launches).drop_front(step.phase.tail))
+    for (auto [operand, argument] : llvm::zip_equal(launch.operands, plan.kernels[launch.kernel].arguments)) {
+      if (operand.kind != OperandKind::Buffer)
+        continue;
+      if (argument.kind == ArgumentKind::Result) {
+        written.insert(operand.index);
+        continue;
+      }
+      if (written.contains(operand.index) || !gathered.insert(operand.index).second)
+        continue;
+      uint64_t address = locate(step, operand, step.rows).address;
+      uint64_t rowBytes = step.phase.buffers[operand.index].rowBytes;
+      for (uint64_t sequence = 0; sequence < options.batch; ++sequence) {
+        uint64_t row = (sequence + 1) * step.newTokens - 1;
+        if (llvm::Error error = backend.copy(address + sequence * rowBytes, address + row * rowBytes, rowBytes))
+          return error;
+      }
+    }
+  return llvm::Error::success();
+}
+
 llvm::Error Session::launchAll(const Step &step) {
-  unsigned index = 0;
+  uint64_t rows = step.rows;
   for (unsigned number = 0; number < step.phase.launches.size(); ++number) {
-    bool isTail = number >= step.phase.tail;
-    if (isTail && !step.wanted)
+    if (number == step.phase.tail && !step.wanted)
       break;
-    if (!isTail || !step.hasRowTail()) {
-      if (llvm::Error error = launchRows(step, number, index++, {0, step.rows, 0}))
+    if (number == step.phase.tail && step.gathersRows()) {
+      if (llvm::Error error = gatherLastRows(step))
         return error;
-      continue;
+      rows = options.batch;
     }
-    for (uint32_t sequence = 0; sequence < options.batch; ++sequence) {
-      uint64_t row = uint64_t(sequence + 1) * step.newTokens - 1;
-      if (llvm::Error error = launchRows(step, number, index++, {row, 1, sequence}))
-        return error;
-    }
+    if (llvm::Error error = launchRows(step, number, rows))
+      return error;
   }
   return llvm::Error::success();
 }
@@ -295,7 +317,7 @@ static void toFloats(const PlannedBuffer &buffer, llvm::ArrayRef<char> bytes, fl
 llvm::Error Session::readLogits(const Step &step, LogitRows rows, float *logits) {
   const PlannedBuffer &buffer = step.logits();
   // One row for each sequence, or for each row of the step; without a tail, the last rows among all.
-  bool areGathered = rows == LogitRows::All || step.hasRowTail() || step.newTokens == 1;
+  bool areGathered = rows == LogitRows::All || step.gathersRows() || step.newTokens == 1;
   uint64_t count = rows == LogitRows::All ? step.rows : options.batch;
   if (areGathered) {
     std::vector<char> bytes(count * buffer.rowBytes);
@@ -317,6 +339,8 @@ llvm::Error Session::readLogits(const Step &step, LogitRows rows, float *logits)
 llvm::Error Session::runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> ids, uint32_t newTokens,
                              std::optional<LogitRows> wanted, float *logits) {
   Step step{phase, newTokens, ids.size(), wanted};
+  if (llvm::Error error = backend.enter())
+    return error;
   for (const PlannedKernel &kernel : plan.kernels)
     if (kernel.gridY(step.rows, options.batch, newTokens) > 65535)
       return llvm::createStringError(llvm::Twine(step.rows) + " rows are more than kernel '" + kernel.name +
@@ -324,7 +348,7 @@ llvm::Error Session::runStep(const PlannedPhase &phase, llvm::ArrayRef<int64_t> 
   if (llvm::Error error = growArena(step.rows))
     return error;
   bool hasTail = phase.tail < phase.launches.size();
-  if (llvm::Error error = growLogits(step.hasRowTail() || (!wanted && hasTail) ? options.batch : step.rows))
+  if (llvm::Error error = growLogits(step.gathersRows() || (!wanted && hasTail) ? options.batch : step.rows))
     return error;
   if (llvm::Error error = growCaches(pastTokens + newTokens))
     return error;

@@ -36,6 +36,8 @@ public:
   uint64_t allocate(uint64_t bytes, llvm::StringRef name);
   /// Gives a buffer back, by the address that allocate() returned, which will be no buffer's again.
   void release(uint64_t address);
+  /// Copies bytes between two places that do not overlap, each inside of a buffer; uninitialised ones stay so.
+  llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes);
   /// Makes bytes inside of one buffer uninitialised again.
   void discard(uint64_t address, uint64_t bytes);
 

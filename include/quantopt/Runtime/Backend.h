@@ -12,10 +12,13 @@
 namespace quantopt::runtime {
 
 /// Device memory and the launches of one loaded module: a GPU, or the PTX interpreter. Work is done in the order in
-/// which it is queued. One thread at a time.
+/// which it is queued. One thread at a time, which begins with enter().
 class Backend {
 public:
   virtual ~Backend();
+
+  /// Before the calling thread uses what follows, if another one did last.
+  virtual llvm::Error enter() = 0;
 
   /// For people: "NVIDIA H200 (sm_90)", "PTX interpreter".
   virtual std::string describe() const = 0;
@@ -41,6 +44,8 @@ public:
   virtual llvm::Error write(uint64_t address, llvm::ArrayRef<char> source) = 0;
   /// Waits for what is queued, and copies.
   virtual llvm::Error read(uint64_t address, llvm::MutableArrayRef<char> destination) = 0;
+  /// Queues a copy between two places on the device that do not overlap.
+  virtual llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes) = 0;
   /// Says that nobody will read what is there now: where memory is watched, a read before the next write is an error.
   virtual void discard(uint64_t address, uint64_t bytes) = 0;
 

@@ -137,7 +137,7 @@ struct KernelLaunch {
   llvm::SmallVector<Argument, 12> arguments;
 };
 
-/// A GPU with its primary context, current on the calling thread: one device, one thread.
+/// A GPU with its primary context, current on the thread that opens it: one device, one thread at a time.
 class Device {
 public:
   /// An error says whether the driver is missing, too old, or finds no such device.
@@ -148,6 +148,8 @@ public:
 
   const DeviceProperties &properties() const { return deviceProperties; }
 
+  /// Makes the calling thread the one that uses the device.
+  llvm::Error makeCurrent() const;
   llvm::Expected<Buffer> allocate(uint64_t bytes);
   /// Queues a copy between two places of the device's memory.
   llvm::Error copy(uint64_t destination, uint64_t source, uint64_t bytes);

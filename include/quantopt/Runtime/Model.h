@@ -133,12 +133,9 @@ private:
                       std::optional<LogitRows> wanted, float *logits);
   llvm::Error launchAll(const Step &step);
   llvm::Error launchRecorded(const Step &step);
-  /// Rows of a step that a launch works on. Their logits are rows `firstLogits` on.
-  struct RowRange {
-    uint64_t first, count, firstLogits;
-  };
-  llvm::Error launchRows(const Step &step, unsigned number, unsigned index, RowRange range);
-  ObservedLaunch::Array locate(const Step &step, const PlannedLaunch::Operand &operand, RowRange range) const;
+  llvm::Error gatherLastRows(const Step &step);
+  llvm::Error launchRows(const Step &step, unsigned number, uint64_t rows);
+  ObservedLaunch::Array locate(const Step &step, const PlannedLaunch::Operand &operand, uint64_t rows) const;
   void discardResults(const PlannedKernel &kernel, llvm::ArrayRef<ObservedLaunch::Array> arrays);
   llvm::Error readLogits(const Step &step, LogitRows rows, float *logits);
 

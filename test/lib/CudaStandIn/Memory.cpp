@@ -50,7 +50,9 @@ STAND_IN_API cuDevicePrimaryCtxRelease_v2(int) {
   state().queue.clear();
   return Success;
 }
-STAND_IN_API cuCtxSetCurrent(void *current) { return current == &context ? Success : InvalidContext; }
+STAND_IN_API cuCtxSetCurrent(void *wanted) { return current = wanted, Success; }
+
+thread_local void *standin::current = nullptr;
 
 STAND_IN_API cuGetErrorName(int status, const char **text) {
   *text = status == OutOfMemory          ? "CUDA_ERROR_OUT_OF_MEMORY"
@@ -69,6 +71,8 @@ STAND_IN_API cuGetErrorString(int, const char **text) { return *text = "says the
 
 STAND_IN_API cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   State &s = state();
+  if (!current)
+    return InvalidContext;
   if (bytes > totalBytes() - s.allocatedBytes)
     return OutOfMemory;
   *address = s.memory.allocate(bytes, "device memory " + std::to_string(s.allocations.size()));

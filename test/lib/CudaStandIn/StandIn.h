@@ -68,6 +68,8 @@ struct State {
   uint64_t launches = 0, graphLaunches = 0;
 };
 State &state();
+/// The context of this thread.
+extern thread_local void *current;
 
 /// Does what is queued.
 Status flush();

@@ -11,6 +11,8 @@ using namespace standin;
 
 Status standin::flush() {
   State &s = state();
+  if (!current)
+    return InvalidContext;
   // Nothing may wait while a stream is captured.
   if (s.capture)
     return CaptureUnsupported;
@@ -24,6 +26,8 @@ Status standin::flush() {
 
 Status standin::enqueue(Work work) {
   State &s = state();
+  if (!current)
+    return InvalidContext;
   (s.capture ? s.capture->work : s.queue).push_back(std::move(work));
   return s.failure;
 }

@@ -135,6 +135,21 @@ TEST(BundlePlan, NamesWhatIsWrong) {
   }
 }
 
+TEST(BundlePlan, FindsTheSmallestDecodePhaseThatSuffices) {
+  json::Value root = parseJson(toyPlan("paged"));
+  json::Array &phases = *root.getAsObject()->getArray("phases");
+  json::Value more = phases[1];
+  jsonAt(more, "name") = "decode_64";
+  jsonAt(more, "max_rows") = 64;
+  phases.insert(phases.begin(), more);
+  BundlePlan plan = llvm::cantFail(BundlePlan::parse(llvm::formatv("{0}", root).str()));
+  llvm::cantFail(plan.checkRunnable());
+  EXPECT_EQ(plan.findDecodePhase(1)->name, "decode");
+  EXPECT_EQ(plan.findDecodePhase(4)->name, "decode");
+  EXPECT_EQ(plan.findDecodePhase(5)->name, "decode_64");
+  EXPECT_EQ(plan.findDecodePhase(65)->name, "prefill");
+}
+
 TEST(BundlePlan, LetsAResultTakeTheResidualsPlace) {
   json::Value root = parseJson(toyPlan("paged"));
   jsonAt(root, "phases[0].buffers.wide.offset") = 0;

@@ -42,6 +42,12 @@ TEST(Sampling, GreedyTakesTheFirstOfEquals) {
   EXPECT_EQ(argMax({1, 3, 2, 3}), 1);
   EXPECT_EQ(argMax({NAN, -2, NAN, -1}), 3);
   EXPECT_EQ(argMax({NAN, NAN}), 0);
+  EXPECT_EQ(argMax({NAN, -INFINITY}), 1);
+  std::vector<float> many(37, -1);
+  for (size_t i = many.size(); i-- > 0;) {
+    many[i] = 5;
+    EXPECT_EQ(argMax(many), int64_t(i));
+  }
   EXPECT_EQ(sample({1, 3, 2, 3}, {}, 0.99), 1);
 }
 

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include <cstdlib>
 #include <dlfcn.h>
+#include <thread>
 
 using namespace quantopt;
 using namespace quantopt::runtime;
@@ -92,6 +93,21 @@ TEST_F(CudaBackend, RecordsAgainWhenTheArenaMoves) {
       logits = llvm::cantFail(session->decode(ids.back()));
     }
   }
+}
+
+/// One thread after the other may use a model.
+TEST_F(CudaBackend, MovesBetweenThreads) {
+  ToyBundle toy("paged");
+  std::unique_ptr<Model> model;
+  std::unique_ptr<Session> session;
+  std::vector<float> logits;
+  auto onItsOwn = [](llvm::function_ref<void()> work) { std::thread(work).join(); };
+  onItsOwn([&] { model = llvm::cantFail(load(toy)); });
+  onItsOwn([&] { session = llvm::cantFail(Session::create(*model)); });
+  onItsOwn([&] { logits = llvm::cantFail(session->prefill({1, 3, {1, 2, 3}, {}})); });
+  EXPECT_EQ(llvm::ArrayRef(logits), llvm::ArrayRef(toyLogits({1, 2, 3})).take_back(toyVocabulary));
+  onItsOwn([&] { session.reset(); });
+  onItsOwn([&] { model.reset(); });
 }
 
 /// Whatever is allocated when memory ends, the error says what it was and how much is free, and nothing is left behind.
