@@ -227,35 +227,46 @@ AttentionLoop::Offsets AttentionLoop::getOffsets(const ContextRange &range, cons
   return {k.mul(token, rowBytes), k.mul(token, scaleBytes), more * rowBytes, scalesBegin + more * scaleBytes};
 }
 
+int64_t AttentionLoop::getToken(int64_t number) { return number / 4 * 16 + number % 4; }
+
+SmallVector<Fragment> AttentionLoop::loadScales(const ContextRange &range, const Place &place, Value block) {
+  SmallVector<Fragment> scales;
+  // At an edge the four tokens of a lane may not all be there.
+  int64_t together = place.isEdge ? 1 : 4;
+  for (int64_t number = 0; number < stepTokens / 4; number += together) {
+    Offsets token = getOffsets(range, place, k.shl(quad, 2), getToken(number));
+    Fragment loaded = fragments.loadScales(k.address(block, token.scales), token.moreScales, together);
+    for (int64_t i = 0; i < together; ++i)
+      scales.push_back(Fragment(ArrayRef(loaded).slice(i * loaded.size() / together, loaded.size() / together)));
+  }
+  return scales;
+}
+
 KeyStep AttentionLoop::loadKeys(const ContextRange &range, const Place &place) {
   Value block = getBlock(keyCache, range, place);
+  Value lane = k.add(k.shl(k.shrU(row, 1), 2), k.bitAnd(row, 1));
   KeyStep step;
-  auto loadScales = [&](const Offsets &token) {
-    return fragments.loadScales(k.address(block, token.scales), token.moreScales);
-  };
-  for (int64_t tile = 0; tile < stepTokens; tile += 8) {
-    Offsets token = getOffsets(range, place, row, tile);
-    step.zeros.push_back(loadScales(token));
+  for (int64_t tile = 0; tile < stepTokens / 8; ++tile) {
+    Offsets token = getOffsets(range, place, lane, getToken(2 * tile));
+    step.zeros.push_back(fragments.loadScales(k.address(block, token.scales), token.moreScales));
     SmallVector<Fragment> &chunks = step.codes.emplace_back();
     for (const HeadChunk &chunk : fragments.getChunks())
       chunks.push_back(fragments.loadKey(chunk, k.address(block, token.codes), token.moreCodes));
-    for (int64_t i : {0, 1})
-      step.scales.push_back(loadScales(getOffsets(range, place, k.shl(quad, 1), tile + i)));
   }
+  step.scales = loadScales(range, place, block);
   return step;
 }
 
 ValueStep AttentionLoop::loadValues(const ContextRange &range, const Place &place) {
   Value block = getBlock(valueCache, range, place);
   ValueStep step;
-  for (int64_t tile = 0; tile < stepTokens; tile += 8)
-    for (int64_t i : {0, 1}) {
-      Offsets token = getOffsets(range, place, k.shl(quad, 1), tile + i);
-      step.scales.push_back(fragments.loadScales(k.address(block, token.scales), token.moreScales));
-      SmallVector<Fragment> &chunks = step.codes.emplace_back();
-      for (const HeadChunk &chunk : fragments.getChunks())
-        chunks.push_back(fragments.loadValue(chunk, k.address(block, token.codes), token.moreCodes));
-    }
+  step.scales = loadScales(range, place, block);
+  for (int64_t number = 0; number < stepTokens / 4; ++number) {
+    Offsets token = getOffsets(range, place, k.shl(quad, 2), getToken(number));
+    SmallVector<Fragment> &chunks = step.codes.emplace_back();
+    for (const HeadChunk &chunk : fragments.getChunks())
+      chunks.push_back(fragments.loadValue(chunk, k.address(block, token.codes), token.moreCodes));
+  }
   return step;
 }
 
@@ -317,7 +328,7 @@ SmallVector<Fragment> AttentionLoop::getScores(const ContextRange &range, const 
       for (Value &value : score)
         value = capScore(value);
     if (place.isEdge)
-      maskScores(score, range, k.add(place.begin, k.add(k.shl(quad, 1), 8 * tile)));
+      maskScores(score, range, k.add(place.begin, k.add(k.shl(quad, 2), getToken(2 * tile))));
     scores.push_back(score);
   }
   return scores;

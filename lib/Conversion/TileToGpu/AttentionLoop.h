@@ -59,10 +59,10 @@ struct AttentionSums {
 
 /// What a lane has of the keys of a step, as it comes from memory.
 struct KeyStep {
-  /// For each 8 tokens, of token g: scales, for their zeros; codes, chunk by chunk.
+  /// For each 8 tokens, of that in column g: scales, for their zeros; codes, chunk by chunk.
   llvm::SmallVector<Fragment> zeros;
   llvm::SmallVector<llvm::SmallVector<Fragment>> codes;
-  /// For each 8 tokens, of tokens 2t and 2t + 1.
+  /// For each 8 tokens, of those in columns 2t and 2t + 1.
   llvm::SmallVector<Fragment> scales;
 
   llvm::SmallVector<mlir::Value> flatten();
@@ -73,7 +73,7 @@ private:
   void forEach(llvm::function_ref<void(Fragment &)> body);
 };
 
-/// The same of values: for each 8 tokens, of tokens 2t and 2t + 1.
+/// The same of values: for each 8 tokens, of those in rows 2t and 2t + 1.
 struct ValueStep {
   llvm::SmallVector<Fragment> scales;
   llvm::SmallVector<llvm::SmallVector<Fragment>> codes;
@@ -87,6 +87,9 @@ struct ValueStep {
 /// 2^e is the power of two not above the greatest scale so far: p·scale < 2^15, and down to 2^-14 it has all bits of
 /// f16. That is a weight of 2^-29 of the greatest, or more; smaller ones are off by 2^-25 at most, which is 2^-40 of
 /// it.
+///
+/// Which token is which column of scores is free. Of 16 tokens, lane t has 4t to 4t + 3: as columns 2t and 2t + 1 of
+/// two products, and as rows 2t, 2t + 1, 2t + 8 and 2t + 9 of values. So their scales come in one load.
 ///
 /// Rows g + 8 can be left out: then they are zeros all along.
 class AttentionLoop {
@@ -131,6 +134,10 @@ private:
     int64_t moreCodes, moreScales;
   };
   Offsets getOffsets(const ContextRange &range, const Place &place, mlir::Value lane, int64_t first);
+  /// Of the tokens of a step that lane t has as columns of scores: number `number`, less 4t.
+  static int64_t getToken(int64_t number);
+  /// Of each of them.
+  llvm::SmallVector<Fragment> loadScales(const ContextRange &range, const Place &place, mlir::Value block);
   KeyStep loadKeys(const ContextRange &range, const Place &place);
   ValueStep loadValues(const ContextRange &range, const Place &place);
   /// Scores of 8 tokens, still without cap and mask.

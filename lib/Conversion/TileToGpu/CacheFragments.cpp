@@ -55,9 +55,9 @@ Fragment CacheFragments::loadValue(const HeadChunk &chunk, Value pointer, int64_
   return loadPart(pointer, offset + chunk.first * bits / 8, k.shrU(k.lane(), 2), chunk.size / 8);
 }
 
-Fragment CacheFragments::loadScales(Value pointer, int64_t offset) {
+Fragment CacheFragments::loadScales(Value pointer, int64_t offset, int64_t tokens) {
   Fragment words;
-  int64_t bytes = getScaleRegisters() * 4, width = bytes ? alignmentOf(bytes) : 0;
+  int64_t bytes = tokens * getScaleRegisters() * 4, width = bytes ? alignmentOf(bytes) : 0;
   for (int64_t at = 0; at < bytes; at += width) {
     Value first = k.address(pointer, offset + at);
     if (width == 4)

@@ -47,7 +47,8 @@ public:
   /// Loads of the token whose codes, or scales, are `offset` bytes after a pointer.
   Fragment loadKey(const HeadChunk &chunk, mlir::Value pointer, int64_t offset);
   Fragment loadValue(const HeadChunk &chunk, mlir::Value pointer, int64_t offset);
-  Fragment loadScales(mlir::Value pointer, int64_t offset);
+  /// Scales of `tokens` (1, 2 or 4) successive tokens, the first of which is a multiple of that.
+  Fragment loadScales(mlir::Value pointer, int64_t offset, int64_t tokens = 1);
 
   /// The scale of a group, f32, out of what loadScales() gave.
   mlir::Value getScale(llvm::ArrayRef<mlir::Value> scales, int64_t group);

@@ -214,12 +214,12 @@ void AttentionData::attend(const AttentionCase &attention, int64_t sequence, int
 //===----------------------------------------------------------------------===//
 
 llvm::Expected<AttentionRun> kerneltest::runAttention(const AttentionCase &attention, llvm::ArrayRef<Tensor> operands,
-                                                      bool isDecode, llvm::StringRef ptx) {
+                                                      bool isDecode, const AttentionTexts &texts) {
   auto kernel = Kernel::build(attention.text(isDecode));
   if (!kernel)
     return kernel.takeError();
   RunSettings settings;
-  settings.ptx = ptx;
+  settings.ptx = texts.kernel;
   auto run = (*kernel)->run(operands, attention.rows(), settings);
   if (!run)
     return run.takeError();
@@ -228,10 +228,16 @@ llvm::Expected<AttentionRun> kerneltest::runAttention(const AttentionCase &atten
   auto combine = Kernel::build(attention.combineText());
   if (!combine)
     return combine.takeError();
-  auto combined = (*combine)->run(run->results, attention.rows());
+  settings.ptx = texts.combine;
+  auto combined = (*combine)->run(run->results, attention.rows(), settings);
   if (!combined)
     return combined.takeError();
   return AttentionRun{combined->results[0], run->counters};
+}
+
+std::string kerneltest::compareAttention(const AttentionData &data, const Tensor &result) {
+  Tensor expected = Tensor::from<double>(DType::F64, result.shape(), data.expected);
+  return compareWithin(result, expected, [&](int64_t i) { return data.bounds[i]; });
 }
 
 void kerneltest::expectAttention(const AttentionCase &attention, bool isDecode) {
@@ -239,7 +245,6 @@ void kerneltest::expectAttention(const AttentionCase &attention, bool isDecode) 
   AttentionData data(attention);
   auto run = runAttention(attention, data.operands, isDecode);
   ASSERT_TRUE(bool(run)) << llvm::toString(run.takeError());
-  Tensor expected = Tensor::from<double>(DType::F64, run->result.shape(), data.expected);
-  EXPECT_EQ(compareWithin(run->result, expected, [&](int64_t i) { return data.bounds[i]; }), "");
+  EXPECT_EQ(compareAttention(data, run->result), "");
   EXPECT_EQ(run->counters.sharedConflicts, 0u);
 }

@@ -84,8 +84,14 @@ struct AttentionRun {
   /// Of the kernel that reads the cache.
   ptx::Counters counters;
 };
+/// Texts that stand in for the kernels' own.
+struct AttentionTexts {
+  std::string kernel, combine;
+};
 llvm::Expected<AttentionRun> runAttention(const AttentionCase &attention, llvm::ArrayRef<Tensor> operands,
-                                          bool isDecode, llvm::StringRef ptx = "");
+                                          bool isDecode, const AttentionTexts &texts = {});
+/// "" where a result is within the bounds of the data.
+std::string compareAttention(const AttentionData &data, const Tensor &result);
 
 } // namespace quantopt::kerneltest
 
