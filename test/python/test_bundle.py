@@ -154,6 +154,29 @@ def test_living_buffers_do_not_overlap(smollm2_bundle):
         assert phase["arena_row_bytes"] <= sum(buffer["row_bytes"] + 15 for buffer in placed.values())
 
 
+def test_tails_work_row_by_row(smollm2_bundle):
+    """From the tail on nothing reads a cache or the sequences; what comes before it does."""
+    for phase in smollm2_bundle.plan["phases"]:
+        around = [
+            any("cache" in value or value.get("activation") == phase["inputs"]["sequences"] for value in launch["arguments"])
+            for launch in phase["launches"]
+        ]
+        assert around[phase["tail"] - 1] and not any(around[phase["tail"] :])
+        assert all("rows" in smollm2_bundle.kernels[launch["kernel"]]["grid"]["y"] for launch in phase["launches"][phase["tail"] :])
+
+
+def test_arenas_are_small(smollm2_bundle):
+    """A phase of 30 layers needs no more than what a launch reads and writes, and the residual stream."""
+    for phase in smollm2_bundle.plan["phases"]:
+        buffers = phase["buffers"]
+        most = max(
+            sum(-(-buffers[name]["row_bytes"] // 16) * 16 for name in {v.get("activation") for v in launch["arguments"]} if name in buffers and "offset" in buffers[name])
+            for launch in phase["launches"]
+        )  # fmt: skip
+        stream = 576 * 4
+        assert phase["arena_row_bytes"] <= most + stream + 1024
+
+
 def test_launches_are_in_order(smollm2_bundle):
     """What a launch reads, an earlier one or an op without a kernel wrote, or the caller gives."""
     kernels = smollm2_bundle.kernels

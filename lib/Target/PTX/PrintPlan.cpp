@@ -168,12 +168,15 @@ static void write(json::OStream &writer, StringRef name, const PlannedCache &cac
 std::string quantopt::summarizePlan(const Plan &plan) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  for (const PlannedPhase &phase : plan.phases)
+  int64_t rowBytes = 0, tokenBytes = 0;
+  for (const PlannedPhase &phase : plan.phases) {
     stream << llvm::formatv("{0}: {1} launches, {2} bytes of activations per row\n", phase.name, phase.launches.size(),
                             phase.arenaRowBytes);
-  int64_t tokenBytes = 0;
+    rowBytes = std::max(rowBytes, phase.arenaRowBytes);
+  }
   for (const auto &[name, cache] : plan.caches)
     tokenBytes += cache.getTokenBytes();
+  stream << llvm::formatv("arena: {0} bytes per row\n", rowBytes);
   if (tokenBytes)
     stream << llvm::formatv("cache: {0} bytes per token\n", tokenBytes);
   return text;
