@@ -85,16 +85,19 @@ def small_llama(root, tmp_path_factory):
 def distance(root, folder, reference, candidate, *options):
     """Between two models over windows of 200 tokens, in several pages."""
     report = folder / "eval.json"
+    if not any(option.startswith("--text") for option in options):
+        options = ("--window=200", f"--token-ids={folder / 'ids.npy'}", *options)
     subprocess.run(
-        [root / "build/bin/quant-eval", f"--reference={folder / reference}", f"--candidate={folder / candidate}", "--window=200",
-         f"--token-ids={folder / 'ids.npy'}", f"--json={report}", *options],
+        [root / "build/bin/quant-eval", f"--reference={folder / reference}", f"--candidate={folder / candidate}",
+         f"--json={report}", *options],
         check=True,
     )  # fmt: skip
     return json.loads(report.read_text(encoding="utf-8"))
 
 
-def emit(root, folder, preset, options=""):
-    optimize = [root / "build/bin/quant-opt", folder / "model.onnx", preset]
+def emit(root, folder, preset, options="", source="model.onnx"):
+    """Writes form.mlir, and a bundle of the same."""
+    optimize = [root / "build/bin/quant-opt", folder / source, preset]
     subprocess.run([*optimize, "-o", folder / "form.mlir"], check=True)
     bundle = f"--emit-bundle=output={folder / 'bundle'} max-context=256 {options}"
     subprocess.run([*optimize, bundle, "-o", os.devnull], check=True)
@@ -118,3 +121,39 @@ def test_a_4_bit_bundle_is_as_far_from_the_original_as_its_model(root, small_lla
         found = distance(root, small_llama, "model.onnx", "bundle", f"--device={device}")["kld_mean"]
         print(device, found, expected)
         assert found == pytest.approx(expected, rel=0.1)
+
+
+@pytest.fixture(scope="module")
+def smollm2_text(root, models):
+    """Options for that many windows of so many tokens of a text."""
+
+    def options(windows, tokens):
+        return (
+            f"--text={root / '.cache/texts/narrative.txt'}", f"--tokenizer={models['dynamo'] / 'tokenizer.json'}",
+            f"--tokens={windows * tokens}", f"--window={tokens}",
+        )  # fmt: skip
+
+    return options
+
+
+@pytest.mark.slow
+def test_smollm2_in_4_bits(root, models, smollm2_bundle, smollm2_text, tmp_path):
+    """The emitted PTX of the whole model, over 510 scored tokens."""
+    original, form = models["dynamo"] / "model.onnx", tmp_path / "form.mlir"
+    preset = "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7"
+    subprocess.run([root / "build/bin/quant-opt", original, preset, "-o", form], check=True)
+    expected, found = (
+        distance(root, tmp_path, original, candidate, *smollm2_text(2, 256))["kld_mean"]
+        for candidate in (form, smollm2_bundle.folder)
+    )
+    print(found, expected)
+    assert found == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.slow
+def test_smollm2_with_16_bit_activations(root, models, smollm2_text, tmp_path):
+    emit(root, tmp_path, "--w4a16", "layout=paged page=16", models["dynamo"] / "model.onnx")
+    figures = distance(root, tmp_path, "form.mlir", "bundle", *smollm2_text(1, 256))
+    print(figures)
+    assert figures["kld_mean"] <= 1e-4
+    assert figures["top1_agreement"] >= 0.99
