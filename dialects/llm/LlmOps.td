@@ -129,4 +129,36 @@ def Llm_AttentionOp : Llm_Op<"attention"> {
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
+def Llm_MixedAttentionOp : Llm_Op<"mixed_attention"> {
+  let summary = "llm.attention whose queries read some cached tokens exactly, the others by their codes";
+  let description = [{
+    `key` and `value` are what the codes of a cache stand for, `exact_key` and `exact_value` the rows they were made from.
+    Which one the query with cache index i reads of token t depends on i and t alone:
+
+    | token t | is read |
+    |---|---|
+    | t < `sinks` | exactly |
+    | as key, `key_block` > 0 | by codes, if t's block of `key_block` tokens ended before i: (t / key_block + 1)·key_block ≤ i |
+    | otherwise | by codes, if t + `residual` ≤ i: the newest `residual` tokens, the query's own included, are exact |
+
+    A token that is read by codes once is so by every later query: nobody needs its exact row again. Cache indices count
+    padding.
+
+    Example:
+    ```mlir
+    %a = llm.mixed_attention %q, %k, %v exact %ek, %ev mask %m
+         {key_block = 0 : i64, residual = 128 : i64, scale = 0.125 : f64, sinks = 4 : i64}
+       : (tensor<?x9x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>,
+          tensor<?x1x?x?xf32>) -> tensor<?x9x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
+                       AnyRankedTensor:$exact_key, AnyRankedTensor:$exact_value, Optional<AnyRankedTensor>:$mask,
+                       F64Attr:$scale, I64Attr:$sinks, I64Attr:$residual, I64Attr:$key_block);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value `exact` $exact_key `,` $exact_value (`mask` $mask^)? attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
 #endif

@@ -166,13 +166,34 @@ def QKvCachePass : Llm_Pass<"q-kv-cache"> {
       : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>
     %k = llm.kv_append %past, %0 : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32>
     ```
+
+    `sinks`, `residual` and `keys=channel` make some tokens exact for some queries: attention becomes
+    `llm.mixed_attention`, which says which (C9 of llm), and the cache of this form keeps exact rows. Keys per channel
+    share a scale per head, channel and block of `residual` tokens (KIVI, arXiv:2402.02750); values stay per token.
+    Kernels and ONNX have none of these.
+
+    Example, with `bits=2 residual=128 keys=channel`:
+    ```mlir
+    %a = llm.attention %q, %k, %v mask %m {scale = 0.125 : f64} : ...
+    // becomes
+    %kc, %ks, %kz = q.quantize_dynamic %k {axis = -2 : i64, bits = 2 : i64, clip = 0.95 : f64, group_size = 128 : i64} : ...
+    %kq = q.dequantize %kc, %ks zero %kz {axis = -2 : i64, group_size = 128 : i64} : ...
+    %vc, %vs, %vz = q.quantize_dynamic %v {bits = 2 : i64, clip = 0.95 : f64, group_size = 0 : i64} : ...
+    %vq = q.dequantize %vc, %vs zero %vz {group_size = 0 : i64} : ...
+    %a = llm.mixed_attention %q, %kq, %vq exact %k, %v mask %m
+         {key_block = 128 : i64, residual = 128 : i64, scale = 0.125 : f64, sinks = 0 : i64} : ...
+    ```
   }];
   let options = [
     DefaultOption<"bits", "bits", "int64_t", "4", "Bits per value, 2 to 8; 16: leave the cache alone">,
     DefaultOption<"groupSize", "group-size", "int64_t", "0", "Elements that share a scale; 0: all of a head">,
     DefaultOption<"clip", "clip", "double", "0.95", "Share of the range that the codes cover">,
     DefaultOption<"scheme", "scheme", "std::string", [{"asym"}], "asym: with zero points; sym: without">,
-    DefaultOption<"scaleType", "scale-type", "std::string", [{"f32"}], "Type of the scales: f32 or f16">];
+    DefaultOption<"scaleType", "scale-type", "std::string", [{"f32"}], "Type of the scales: f32 or f16">,
+    DefaultOption<"sinks", "sinks", "int64_t", "0", "First tokens of the cache that stay exact">,
+    DefaultOption<"residual", "residual", "int64_t", "0", "Newest tokens that stay exact">,
+    DefaultOption<"keys", "keys", "std::string", [{"token"}],
+                  "token: keys have scales per token; channel: per channel and block of `residual` tokens">];
 }
 
 def LlmSpecializePass : Pass<"llm-specialize", "::mlir::ModuleOp"> {

@@ -39,7 +39,7 @@ def Q_QuantizeWeightOp : Q_Op<"quantize_weight", [
 def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
   let summary = "Codes and scales of an activation, per token (and group)";
   let description = [{
-    Rows are the fibres of the last dimension. Symmetric without the third result, asymmetric with it; the formulas
+    Rows are the fibres of dimension `axis`, counted from the end: -1, a token, or -2, a channel of a cache. Symmetric without the third result, asymmetric with it; the formulas
     are those of lib/Numerics/DynamicQuantizer.h. `clip` is the share of the range that the codes cover. The scale is f32
     or f16; codes and zero points are made with an f16 scale as it was rounded.
 
@@ -47,9 +47,12 @@ def Q_QuantizeDynamicOp : Q_Op<"quantize_dynamic", []> {
     ```mlir
     %codes, %scale = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64}
       : tensor<?x?x576xf32> -> (tensor<?x?x576xi4>, tensor<?x?x1xf32>)
+    %c, %s, %z = q.quantize_dynamic %keys {axis = -2 : i64, bits = 2 : i64, clip = 1.0 : f64, group_size = 128 : i64}
+      : tensor<?x3x?x64xf32> -> (tensor<?x3x?x64xui4>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xui4>)
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, I64Attr:$bits, I64Attr:$group_size, F64Attr:$clip);
+  let arguments = (ins AnyRankedTensor:$input, I64Attr:$bits, I64Attr:$group_size, F64Attr:$clip,
+                       DefaultValuedAttr<I64Attr, "-1">:$axis);
   let results = (outs AnyRankedTensor:$codes, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` `(` type(results) `)`";
 }
@@ -57,10 +60,12 @@ def Q_DequantizeOp : Q_Op<"dequantize", [
     DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole", "isExpansion"]>]> {
   let summary = "(codes - zero) · scale";
   let description = [{
+    `axis` is that of `q.quantize_dynamic`.
+
     Example: `%k = q.dequantize %codes, %scale zero %z {group_size = 0 : i64} : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>`
   }];
   let arguments = (ins AnyRankedTensor:$codes, AnyRankedTensor:$scale, Optional<AnyRankedTensor>:$zero,
-                       I64Attr:$group_size);
+                       I64Attr:$group_size, DefaultValuedAttr<I64Attr, "-1">:$axis);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$codes `,` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)";
 }

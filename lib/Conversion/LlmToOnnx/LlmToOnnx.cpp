@@ -37,6 +37,12 @@ LogicalResult Lowering::lowerOp(Operation *op) {
                     .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::ResidualAddOp, llm::SwigluOp,
                           llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp, llm::KvAppendOp, llm::AttentionOp,
                           q::LinearOp, q::DequantizeOp, rot::ConvertOp>([&](auto typed) { return lower(typed); })
+                    .Case([](llm::MixedAttentionOp mixed) {
+                      mixed.emitOpError()
+                          << nodePrefix(mixed)
+                          << "has no ONNX form: use q-kv-cache without sinks, residual and keys=channel";
+                      return Value();
+                    })
                     .Default([&](Operation *other) {
                       other->emitOpError() << nodePrefix(other) << "has no ONNX form";
                       return Value();

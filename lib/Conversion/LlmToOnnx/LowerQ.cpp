@@ -56,11 +56,26 @@ Value Lowering::storedScale(Value scale, Type type) {
   return builder.cast("scale_f16", builder.like("::Clip", "scale_in_f16", {scale, bounds[0], bounds[1]}), type);
 }
 
+/// Codes of 8 bits as codes of `bits` bits in the type they have in the IR.
+Value Lowering::clampCodes(Value codes, int64_t bits, Type codeType) {
+  Type type = elementOf(codes);
+  if (bits == int64_t(type.getIntOrFloatBitWidth()))
+    return codes;
+  int64_t least = type.isUnsignedInteger() ? 0 : -(1 << (bits - 1)), greatest = least + (1 << bits) - 1;
+  Value clamped =
+      builder.like("::Clip", "clamp_codes", {codes, builder.scalar(type, least), builder.scalar(type, greatest)});
+  return builder.cast("codes", clamped, codeType);
+}
+
 LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
   int64_t bits = op.getBits(), groupSize = op.getGroupSize();
-  if (bits != 4 && bits != 8)
-    return op.emitOpError() << nodePrefix(op) << "has no ONNX form: expected 4 or 8 bits, got " << bits;
+  if (op.getAxis() != -1)
+    return op.emitOpError() << nodePrefix(op) << "has no ONNX form: expected groups along the last dimension";
   Type f32 = builder.getF32Type(), codeType = elementOf(op.getCodes());
+  // QuantizeLinear saturates at the range of its type; where codes have fewer bits, it is at that of 8 bits.
+  Type saturating = bits == int64_t(codeType.getIntOrFloatBitWidth())
+                        ? codeType
+                        : q::getCodeType(builder.getContext(), 8, bool(op.getZero()));
   Value x = builder.cast("float", get(op.getInput()), f32);
   // onnxruntime 1.31 moves a Transpose in front of a blocked QuantizeLinear behind it and forgets the scale. The
   // Reshape, which changes nothing, keeps them apart.
@@ -76,9 +91,9 @@ LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
     Value divided = builder.like("::Div", "divide", {clipped, builder.scalar(f32, (1 << (bits - 1)) - 1)});
     Value stored = storedScale(builder.like("::Max", "scale", {divided, floor}), elementOf(op.getScale()));
     Value scale = builder.cast("scale_as_stored", stored, f32);
-    Value codes = builder.node("::QuantizeLinear", "quantize", codeType, shape, {x, scale},
-                               {axis, block, builder.attr("output_dtype", getOnnxDataType(codeType))});
-    map.map(op.getCodes(), codes);
+    Value codes = builder.node("::QuantizeLinear", "quantize", saturating, shape, {x, scale},
+                               {axis, block, builder.attr("output_dtype", getOnnxDataType(saturating))});
+    map.map(op.getCodes(), clampCodes(codes, bits, codeType));
     map.map(op.getScale(), stored);
     return success();
   }
@@ -94,9 +109,11 @@ LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
   Value stored = storedScale(unrounded, elementOf(op.getScale())), scale = builder.cast("scale_as_stored", stored, f32);
   Value shift = builder.like("::Div", "shift", {builder.like("::Neg", "negate", low), scale});
   Value rounded = builder.like("::Round", "round", shift);
-  Value zero = builder.cast("zero_point", builder.like("::Clip", "clamp", {rounded, nothing, levels}), codeType);
-  Value codes = builder.node("::QuantizeLinear", "quantize", codeType, shape, {x, scale, zero}, {axis, block});
-  map.map(op.getCodes(), codes);
+  Value clamped = builder.like("::Clip", "clamp", {rounded, nothing, levels});
+  Value zero = builder.cast("zero_point", clamped, codeType),
+        codeZero = builder.cast("zero_point", clamped, saturating);
+  Value codes = builder.node("::QuantizeLinear", "quantize", saturating, shape, {x, scale, codeZero}, {axis, block});
+  map.map(op.getCodes(), clampCodes(codes, bits, codeType));
   map.map(op.getScale(), stored);
   map.map(op.getZero(), zero);
   return success();

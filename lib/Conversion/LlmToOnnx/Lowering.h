@@ -65,6 +65,7 @@ private:
                                int64_t axis, int64_t blockSize);
   /// Max or Min of every group of the last dimension: [.., groups].
   mlir::Value reduceGroups(llvm::StringRef type, llvm::StringRef step, mlir::Value value, int64_t groupSize);
+  mlir::Value clampCodes(mlir::Value codes, int64_t bits, mlir::Type codeType);
   /// `scale` as a scale of `type`, f32 or f16, is stored.
   mlir::Value storedScale(mlir::Value scale, mlir::Type type);
   /// x · T along the last dimension.

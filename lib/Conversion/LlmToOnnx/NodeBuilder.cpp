@@ -168,8 +168,9 @@ Value NodeBuilder::ints(ArrayRef<int64_t> values) {
 Value NodeBuilder::scalar(Type elementType, double value) {
   std::string name;
   llvm::raw_string_ostream(name) << "constants." << elementType << "." << llvm::format("%.9g", value);
-  return initializer(name, DenseElementsAttr::get(RankedTensorType::get({}, elementType),
-                                                  Attribute(getFloatAttr(elementType, value))));
+  Attribute number = isa<IntegerType>(elementType) ? Attribute(getIntegerAttr(elementType, int64_t(value)))
+                                                   : getFloatAttr(elementType, value);
+  return initializer(name, DenseElementsAttr::get(RankedTensorType::get({}, elementType), number));
 }
 
 Value NodeBuilder::matrix(StringRef name, ArrayRef<int64_t> shape, ArrayRef<double> values) {

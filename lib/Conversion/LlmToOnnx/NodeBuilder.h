@@ -46,7 +46,7 @@ public:
 
   /// Initializers of the graph, one per content.
   mlir::Value ints(llvm::ArrayRef<int64_t> values);
-  mlir::Value scalar(mlir::Type elementType, double value);
+  mlir::Value scalar(mlir::Type elementType, double value); // of floats or integers
   mlir::Value matrix(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<double> values);
 
   mlir::NamedAttribute attr(llvm::StringRef name, int64_t value) { return {name, getI64IntegerAttr(value)}; }

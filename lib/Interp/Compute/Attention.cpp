@@ -12,6 +12,7 @@
 #include "quantopt/Interp/Compute/Types.h"
 #include <cmath>
 #include <limits>
+#include <vector>
 
 using namespace quantopt;
 using namespace quantopt::compute;
@@ -21,6 +22,12 @@ static constexpr int64_t queriesPerTask = 96;
 
 namespace {
 
+/// What some queries read in place of k and v; null: nothing.
+struct ExactRows {
+  Tensor k, v;
+  ExactTokens tokens;
+};
+
 template <typename T> struct Operands {
   const T *q, *k, *v, *mask;
   int64_t heads, kvHeads, queries, positions, depth, valueDepth;
@@ -28,6 +35,11 @@ template <typename T> struct Operands {
   Shape maskStrides;
   AttentionOptions options;
   T *result;
+  /// Rows that some queries read in place of k and v; null: none.
+  const T *exactK = nullptr, *exactV = nullptr;
+  ExactTokens tokens;
+
+  int64_t cacheIndex(int64_t query) const { return positions - queries + query; }
 };
 
 } // namespace
@@ -69,13 +81,39 @@ template <typename T> static int64_t scoresToWeights(const Operands<T> &o, T *sc
   return last;
 }
 
-/// Queries [first, first + count) of one head.
+/// Moves from one matrix of scores or weights [count, positions] to the other those that `isExact(index, token)`.
+template <typename T, typename Predicate>
+static void moveExact(const Operands<T> &o, int64_t first, int64_t count, const T *from, T *to, Predicate isExact) {
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t t = 0; t < o.positions; ++t)
+      if (isExact(o.cacheIndex(first + i), t))
+        to[i * o.positions + t] = from[i * o.positions + t];
+}
+
+/// Adds to the result of queries [first, first + count), which read codes only, what they read exactly; their weights
+/// of exact tokens stand in `weights`.
+template <typename T>
+static void addExactValues(const Operands<T> &o, int64_t kvHead, int64_t count, const T *weights, T *result) {
+  MatrixView<T> v{o.exactV + kvHead * o.positions * o.valueDepth, o.valueDepth, 1};
+  std::vector<T> sums(count * o.valueDepth);
+  gemm<T, T>(count, o.valueDepth, o.positions, {weights, o.positions, 1}, v, sums.data(), o.valueDepth);
+  for (size_t i = 0; i < sums.size(); ++i)
+    result[i] += sums[i];
+}
+
+/// Queries [first, first + count) of one head. `scores` has room for [count, positions], twice if some are exact.
 template <typename T> static void attend(const Operands<T> &o, int64_t head, int64_t first, int64_t count, T *scores) {
   int64_t batch = head / o.heads, kvHead = batch * o.kvHeads + head % o.heads / (o.heads / o.kvHeads);
   MatrixView<T> q{o.q + (head * o.queries + first) * o.depth, o.depth, 1};
   MatrixView<T> k{o.k + kvHead * o.positions * o.depth, o.depth, 1};
   MatrixView<T> v{o.v + kvHead * o.positions * o.valueDepth, o.valueDepth, 1};
   gemm<T, T>(count, o.positions, o.depth, q, k.transposed(), scores, o.positions);
+  T *exact = scores + count * o.positions, *result = o.result + (head * o.queries + first) * o.valueDepth;
+  if (o.exactK) {
+    MatrixView<T> exactK{o.exactK + kvHead * o.positions * o.depth, o.depth, 1};
+    gemm<T, T>(count, o.positions, o.depth, q, exactK.transposed(), exact, o.positions);
+    moveExact(o, first, count, exact, scores, [&](int64_t i, int64_t t) { return o.tokens.isExactKey(i, t); });
+  }
   int64_t used = 0;
   for (int64_t i = 0; i < count; ++i) {
     const T *mask = o.mask;
@@ -84,15 +122,24 @@ template <typename T> static void attend(const Operands<T> &o, int64_t head, int
     used = std::max(used, scoresToWeights(o, scores + i * o.positions, mask));
   }
   // Weights of zero at the end add nothing: what a causal mask hides costs nothing here.
-  gemm<T, T>(count, o.valueDepth, used, {scores, o.positions, 1}, v,
-             o.result + (head * o.queries + first) * o.valueDepth, o.valueDepth);
+  if (!o.exactK) {
+    gemm<T, T>(count, o.valueDepth, used, {scores, o.positions, 1}, v, result, o.valueDepth);
+    return;
+  }
+  std::vector<T> nothing(count * o.positions);
+  std::copy_n(nothing.data(), nothing.size(), exact);
+  auto isExact = [&](int64_t i, int64_t t) { return o.tokens.isExactValue(i, t); };
+  moveExact(o, first, count, scores, exact, isExact);
+  moveExact(o, first, count, nothing.data(), scores, isExact);
+  gemm<T, T>(count, o.valueDepth, used, {scores, o.positions, 1}, v, result, o.valueDepth);
+  addExactValues(o, kvHead, count, exact, result);
 }
 
 template <typename T> static void attendAll(const Operands<T> &o, int64_t batches) {
   int64_t tasks = (o.queries + queriesPerTask - 1) / queriesPerTask;
   parallelFor(batches * o.heads * tasks, [&](int64_t task) {
     int64_t first = task % tasks * queriesPerTask, count = std::min(queriesPerTask, o.queries - first);
-    Tensor scores(sizeof(T) == 8 ? DType::F64 : DType::F32, {count, o.positions});
+    Tensor scores(sizeof(T) == 8 ? DType::F64 : DType::F32, {o.exactK ? 2 : 1, count, o.positions});
     attend(o, task / tasks, first, count, scores.mutableData<T>().data());
   });
 }
@@ -109,7 +156,7 @@ static llvm::Error checkShapes(const Tensor &q, const Tensor &k, const Tensor &v
 
 template <typename T>
 static Tensor attentionOf(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask, Shape maskStrides,
-                          AttentionOptions options) {
+                          AttentionOptions options, const ExactRows &exact) {
   Tensor result(q.dtype(), {q.dim(0), q.dim(1), q.dim(2), v.dim(3)});
   const T *maskData = mask ? mask.data<T>().data() : nullptr;
   Operands<T> operands{q.data<T>().data(),
@@ -124,13 +171,16 @@ static Tensor attentionOf(const Tensor &q, const Tensor &k, const Tensor &v, con
                        v.dim(3),
                        std::move(maskStrides),
                        options,
-                       result.mutableData<T>().data()};
+                       result.mutableData<T>().data(),
+                       exact.k ? exact.k.data<T>().data() : nullptr,
+                       exact.v ? exact.v.data<T>().data() : nullptr,
+                       exact.tokens};
   attendAll(operands, q.dim(0));
   return result;
 }
 
-llvm::Expected<Tensor> compute::attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
-                                          AttentionOptions options) {
+static llvm::Expected<Tensor> attentionOf(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
+                                          AttentionOptions options, const ExactRows &exact) {
   if (llvm::Error error = checkShapes(q, k, v))
     return error;
   Shape strides;
@@ -150,9 +200,27 @@ llvm::Expected<Tensor> compute::attention(const Tensor &q, const Tensor &k, cons
   DType working = arithmeticType(q.dtype());
   Tensor a = convert(q, working), b = convert(k, working), c = convert(v, working);
   Tensor m = mask ? convert(mask, working) : Tensor();
-  Tensor result = working == DType::F64 ? attentionOf<double>(a, b, c, m, strides, options)
-                                        : attentionOf<float>(a, b, c, m, strides, options);
+  ExactRows rows = exact;
+  for (Tensor *tensor : {&rows.k, &rows.v})
+    if (*tensor)
+      *tensor = convert(*tensor, working);
+  Tensor result = working == DType::F64 ? attentionOf<double>(a, b, c, m, strides, options, rows)
+                                        : attentionOf<float>(a, b, c, m, strides, options, rows);
   return convert(result, q.dtype());
+}
+
+llvm::Expected<Tensor> compute::attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
+                                          AttentionOptions options) {
+  return attentionOf(q, k, v, mask, options, ExactRows());
+}
+
+llvm::Expected<Tensor> compute::mixedAttention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &exactK,
+                                               const Tensor &exactV, const Tensor &mask, AttentionOptions options,
+                                               ExactTokens tokens) {
+  if (k.shape() != exactK.shape() || v.shape() != exactV.shape())
+    return makeError("exact rows of shapes " + toString(exactK.shape()) + " and " + toString(exactV.shape()) +
+                     " cannot stand for keys " + toString(k.shape()) + " and values " + toString(v.shape()));
+  return attentionOf(q, k, v, mask, options, {exactK, exactV, tokens});
 }
 
 template <typename T> static Tensor ropeOf(const Tensor &x, const Tensor &cos, const Tensor &sin) {

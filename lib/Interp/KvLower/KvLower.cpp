@@ -255,7 +255,15 @@ struct KvLowerPass : quantopt::impl::KvLowerPassBase<KvLowerPass> {
 
   void runOnOperation() override {
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
-      if (function.isDeclaration() || function.front().getOps<llm::AttentionOp>().empty())
+      if (function.isDeclaration())
+        continue;
+      for (auto mixed : function.front().getOps<llm::MixedAttentionOp>()) {
+        mixed.emitError()
+            << nodePrefix(mixed)
+            << "llm-kv-lower: kernels read codes only; use q-kv-cache without sinks, residual and keys=channel";
+        return signalPassFailure();
+      }
+      if (function.front().getOps<llm::AttentionOp>().empty())
         continue;
       if (failed(Lowering(function, options).run()))
         return signalPassFailure();

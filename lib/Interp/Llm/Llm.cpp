@@ -78,6 +78,14 @@ static llvm::Expected<Tensors> attention(KernelContext &context) {
       compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3), {scale}));
 }
 
+static llvm::Expected<Tensors> mixedAttention(KernelContext &context) {
+  auto op = llvm::cast<llm::MixedAttentionOp>(context.op());
+  return single(
+      compute::mixedAttention(context.operand(0), context.operand(1), context.operand(2), context.operand(3),
+                              context.operand(4), context.operand(5), {op.getScale().convertToDouble()},
+                              {int64_t(op.getSinks()), int64_t(op.getResidual()), int64_t(op.getKeyBlock())}));
+}
+
 void interp::registerLlmKernels(KernelRegistry &registry) {
   registry.add<llm::EmbeddingOp>(embedding, {1});
   registry.add<llm::RmsNormOp>(rmsNorm);
@@ -89,4 +97,5 @@ void interp::registerLlmKernels(KernelRegistry &registry) {
   registry.add<llm::RopeOp>(rope);
   registry.add<llm::KvAppendOp>(kvAppend);
   registry.add<llm::AttentionOp>(attention);
+  registry.add<llm::MixedAttentionOp>(mixedAttention);
 }

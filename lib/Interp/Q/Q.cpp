@@ -7,25 +7,46 @@
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Interp/Compute/Broadcast.h"
 #include "quantopt/Interp/Compute/MatMul.h"
+#include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Quantize.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Interp/KernelContext.h"
+#include "llvm/ADT/Sequence.h"
 
 using namespace quantopt;
 using namespace quantopt::interp;
 
+/// [.., T, d] as [.., d, T], and back.
+static llvm::Expected<Tensor> swapLastDims(const Tensor &tensor) {
+  llvm::SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, tensor.rank()));
+  std::swap(order.end()[-1], order.end()[-2]);
+  return compute::transpose(tensor, order);
+}
+
 static llvm::Expected<Tensors> quantizeDynamic(KernelContext &context) {
   auto op = llvm::cast<q::QuantizeDynamicOp>(context.op());
-  compute::DynamicCodes result =
-      compute::quantizeDynamic(context.operand(0), op.getBits(), op.getGroupSize(), op.getClip().convertToDouble(),
+  bool isPerChannel = op.getAxis() == -2;
+  llvm::Expected<Tensor> rows = isPerChannel ? swapLastDims(context.operand(0)) : context.operand(0);
+  if (!rows)
+    return rows.takeError();
+  compute::DynamicCodes codes =
+      compute::quantizeDynamic(*rows, op.getBits(), op.getGroupSize(), op.getClip().convertToDouble(),
                                *context.resultType(0), op.getScale().getType().getElementType().isF16());
-  return Tensors{result.codes, convert(result.scale, *context.resultType(1)), result.zero};
+  Tensors results{codes.codes, convert(codes.scale, *context.resultType(1)), codes.zero};
+  for (Tensor &result : results)
+    if (isPerChannel && result) {
+      llvm::Expected<Tensor> swapped = swapLastDims(result);
+      if (!swapped)
+        return swapped.takeError();
+      result = std::move(*swapped);
+    }
+  return results;
 }
 
 static llvm::Expected<Tensors> dequantize(KernelContext &context) {
-  int64_t groupSize = llvm::cast<q::DequantizeOp>(context.op()).getGroupSize();
+  auto op = llvm::cast<q::DequantizeOp>(context.op());
   const Tensor &codes = context.operand(0);
-  compute::ScaleLayout layout{-1, groupSize ? groupSize : codes.dim(-1)};
+  compute::ScaleLayout layout{int64_t(op.getAxis()), op.getGroupSize() ? int64_t(op.getGroupSize()) : codes.dim(-1)};
   return single(compute::dequantizeLinear(codes, context.operand(1), context.operand(2), layout,
                                           context.resultType(0).value_or(context.operand(1).dtype())));
 }

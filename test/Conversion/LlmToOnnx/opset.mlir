@@ -51,9 +51,9 @@ module attributes {onnx.model = {ir_version = 4 : i64, opset_imports = {ai.onnx 
 // -----
 
 module attributes {onnx.model = {ir_version = 8 : i64, opset_imports = {ai.onnx = 17 : i64}}} {
-  func.func @bits(%x: tensor<?x8xf32>) -> tensor<?x8xi4> {
-    // expected-error @+1 {{has no ONNX form: expected 4 or 8 bits, got 3}}
-    %c, %s = q.quantize_dynamic %x {bits = 3 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>)
+  func.func @channels(%x: tensor<?x8xf32>) -> tensor<?x8xi4> {
+    // expected-error @+1 {{has no ONNX form: expected groups along the last dimension}}
+    %c, %s = q.quantize_dynamic %x {axis = -2 : i64, bits = 4 : i64, clip = 0.9 : f64, group_size = 16 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x8xf32>)
     return %c : tensor<?x8xi4>
   }
 }

@@ -101,6 +101,25 @@ func.func @cache(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
   return %d : tensor<?x3x?x64xf32>
 }
 
+// QuantizeLinear saturates at 8 bits; fewer are cut by a Clip.
+// CHECK-LABEL: func.func @three_bits
+// CHECK-DAG:   %[[MOST:.*]] = onnx.Constant() {value = dense<7> : tensor<ui8>}
+// CHECK-DAG:   %[[LEAST:.*]] = onnx.Constant() {value = dense<0> : tensor<ui8>}
+// CHECK:       %[[CLAMP:.*]] = onnx.Clip(
+// CHECK-DAG:   %[[Z:.*]] = onnx.Cast(%[[CLAMP]]) {to = 21 : i64}
+// CHECK-DAG:   %[[Z8:.*]] = onnx.Cast(%[[CLAMP]]) {to = 2 : i64}
+// CHECK:       %[[Q:.*]] = onnx.QuantizeLinear(%{{.*}}, %{{.*}}, %[[Z8]])
+// CHECK-NEXT:  %[[CLIPPED:.*]] = onnx.Clip(%[[Q]], %[[LEAST]], %[[MOST]])
+// CHECK-NEXT:  %[[C:.*]] = onnx.Cast(%[[CLIPPED]]) {to = 21 : i64}
+// CHECK-NEXT:  onnx.DequantizeLinear(%[[C]], %{{.*}}, %[[Z]])
+func.func @three_bits(%k: tensor<?x3x?x64xf32>) -> tensor<?x3x?x64xf32> {
+  %c, %s, %z = q.quantize_dynamic %k {bits = 3 : i64, clip = 0.95 : f64, group_size = 0 : i64}
+    : tensor<?x3x?x64xf32> -> (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>)
+  %d = q.dequantize %c, %s zero %z {group_size = 0 : i64}
+    : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>
+  return %d : tensor<?x3x?x64xf32>
+}
+
 // The scale is rounded to f16 before anything is made with it.
 // CHECK-LABEL: func.func @half_scale
 // CHECK-DAG:   %[[LEAST:.*]] = onnx.Constant() {value = dense<5.96046448E-8> : tensor<f32>}

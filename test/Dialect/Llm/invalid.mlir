@@ -148,3 +148,32 @@ func.func @one_side(%q: tensor<?x9x?x64xf32, #H>, %k: tensor<?x3x?x64xf32>) {
   %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x9x?x64xf32, #H>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x9x?x64xf32>
   return
 }
+
+// -----
+// C9: attention that reads some tokens exactly.
+func.func @no_rule(%q: tensor<?x9x?x64xf32>, %k: tensor<?x3x?x64xf32>) {
+  // expected-error@+1 {{expected sinks, residual and key_block that are not negative, one of them positive, got 0, 0 and 0}}
+  %a = llm.mixed_attention %q, %k, %k exact %k, %k {key_block = 0 : i64, residual = 0 : i64, scale = 1.0 : f64, sinks = 0 : i64} : (tensor<?x9x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
+func.func @negative_sinks(%q: tensor<?x9x?x64xf32>, %k: tensor<?x3x?x64xf32>) {
+  // expected-error@+1 {{not negative, one of them positive, got -1, 8 and 0}}
+  %a = llm.mixed_attention %q, %k, %k exact %k, %k {key_block = 0 : i64, residual = 8 : i64, scale = 1.0 : f64, sinks = -1 : i64} : (tensor<?x9x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
+func.func @exact_type(%q: tensor<?x9x?x64xf32>, %k: tensor<?x3x?x64xf32>, %e: tensor<?x3x?x64xf16>) {
+  // expected-error@+1 {{expected exact rows of type 'tensor<?x3x?x64xf32>', got 'tensor<?x3x?x64xf16>'}}
+  %a = llm.mixed_attention %q, %k, %k exact %e, %k {key_block = 0 : i64, residual = 8 : i64, scale = 1.0 : f64, sinks = 0 : i64} : (tensor<?x9x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?x3x?x64xf16>, tensor<?x3x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
+func.func @mixed_heads(%q: tensor<?x9x?x64xf32>, %k: tensor<?x2x?x64xf32>) {
+  // expected-error@+1 {{9 query heads cannot share 2 key and 2 value heads evenly}}
+  %a = llm.mixed_attention %q, %k, %k exact %k, %k {key_block = 0 : i64, residual = 8 : i64, scale = 1.0 : f64, sinks = 0 : i64} : (tensor<?x9x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}

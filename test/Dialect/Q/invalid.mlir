@@ -43,6 +43,27 @@ func.func @group_of_unknown(%c: tensor<?x?xi4>, %s: tensor<?x1xf32>) {
 }
 
 // -----
+func.func @axis(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected axis -1, or axis -2 and a group size, got 0 and 4}}
+  %c, %s = q.quantize_dynamic %x {axis = 0 : i64, bits = 4 : i64, clip = 0.9 : f64, group_size = 4 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x8xf32>)
+  return
+}
+
+// -----
+func.func @tokens_without_groups(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected axis -1, or axis -2 and a group size, got -2 and 0}}
+  %c, %s = q.quantize_dynamic %x {axis = -2 : i64, bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<1x8xf32>)
+  return
+}
+
+// -----
+func.func @token_groups(%x: tensor<10x8xf32>) {
+  // expected-error@+1 {{expected a scale of shape [3, 8] for groups of 4 (0: all), got 'tensor<10x8xf32>'}}
+  %c, %s = q.quantize_dynamic %x {axis = -2 : i64, bits = 4 : i64, clip = 0.9 : f64, group_size = 4 : i64} : tensor<10x8xf32> -> (tensor<10x8xi4>, tensor<10x8xf32>)
+  return
+}
+
+// -----
 func.func @weight_scale(%w: tensor<4x8xf32>) {
   // expected-error@+1 {{expected codes of the shape of 'tensor<4x8xf32>' and a scale [4, 2], got 'tensor<4x8xi4>' and 'tensor<4x1xf32>'}}
   %c, %s = q.quantize_weight %w {method = "rtn", options = {bits = 4, group_size = 4}} : tensor<4x8xf32> -> tensor<4x8xi4>, tensor<4x1xf32>

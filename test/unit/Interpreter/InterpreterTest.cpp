@@ -232,3 +232,20 @@ TEST(Interpreter, ThreadsDoNotShow) {
   expectSameBits(a[0], b[0]);
   expectSameBits(a[1], b[1]);
 }
+
+TEST(Interpreter, QuantizesChannelsOverBlocksOfTokens) {
+  TestModel model(R"(
+    func.func @main(%k: tensor<1x1x?x2xf32>) -> (tensor<1x1x?x2xui4>, tensor<1x1x?x2xf16>, tensor<1x1x?x2xui4>, tensor<1x1x?x2xf32>) {
+      %c, %s, %z = q.quantize_dynamic %k {axis = -2 : i64, bits = 2 : i64, clip = 1.0 : f64, group_size = 3 : i64}
+        : tensor<1x1x?x2xf32> -> (tensor<1x1x?x2xui4>, tensor<1x1x?x2xf16>, tensor<1x1x?x2xui4>)
+      %d = q.dequantize %c, %s zero %z {axis = -2 : i64, group_size = 3 : i64}
+        : (tensor<1x1x?x2xui4>, tensor<1x1x?x2xf16>, tensor<1x1x?x2xui4>) -> tensor<1x1x?x2xf32>
+      return %c, %s, %z, %d : tensor<1x1x?x2xui4>, tensor<1x1x?x2xf16>, tensor<1x1x?x2xui4>, tensor<1x1x?x2xf32>
+    })");
+  // Blocks of 3 tokens and 1; each channel has a range of its own.
+  auto results = model.run({floats({1, 1, 4, 2}, {3, -2, 1, 4, 0.4f, 0, 6, -3})});
+  expectElements<uint8_t>(results[0], {1, 1, 4, 2}, {3, 0, 1, 3, 0, 1, 3, 0});
+  expectElements<float>(convert(results[1], DType::F32), {1, 1, 2, 2}, {1, 2, 2, 1});
+  expectElements<uint8_t>(results[2], {1, 1, 2, 2}, {0, 1, 0, 3});
+  expectElements<float>(results[3], {1, 1, 4, 2}, {3, -2, 1, 4, 0, 0, 6, -3});
+}

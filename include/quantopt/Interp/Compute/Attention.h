@@ -26,6 +26,22 @@ struct AttentionOptions {
 llvm::Expected<Tensor> attention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &mask,
                                  AttentionOptions options);
 
+/// Which version of token t the query with cache index i reads: the rule of llm.mixed_attention.
+struct ExactTokens {
+  int64_t sinks = 0, residual = 0, keyBlock = 0;
+
+  bool isExactKey(int64_t i, int64_t t) const {
+    return t < sinks || (keyBlock ? (t / keyBlock + 1) * keyBlock > i : t + residual > i);
+  }
+  bool isExactValue(int64_t i, int64_t t) const { return t < sinks || t + residual > i; }
+};
+
+/// As `attention`, with `exactK` and `exactV` in place of k and v for the tokens that `tokens` says. The cache index of
+/// query s is T - S + s.
+llvm::Expected<Tensor> mixedAttention(const Tensor &q, const Tensor &k, const Tensor &v, const Tensor &exactK,
+                                      const Tensor &exactV, const Tensor &mask, AttentionOptions options,
+                                      ExactTokens tokens);
+
 /// x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the last dimension of x [B, H, S, D]; cos and sin are [B, S, D],
 /// [B, 1, S, D] or the same with one batch.
 llvm::Expected<Tensor> rope(const Tensor &x, const Tensor &cos, const Tensor &sin);

@@ -79,6 +79,11 @@ Ties AttentionOp::getBasisTies() {
           {Accepts::Any, {{getValue(), 3}, {getResult(), 3}}}};
 }
 
+Ties MixedAttentionOp::getBasisTies() {
+  return {{Accepts::Any, {{getQuery(), 3}, {getKey(), 3, 1, /*isDual=*/true}, {getExactKey(), 3, 1, /*isDual=*/true}}},
+          {Accepts::Any, {{getValue(), 3}, {getExactValue(), 3}, {getResult(), 3}}}};
+}
+
 //===----------------------------------------------------------------------------===//
 // Verifiers
 //===----------------------------------------------------------------------------===//
@@ -168,18 +173,34 @@ LogicalResult KvAppendOp::verify() {
   return success();
 }
 
-LogicalResult AttentionOp::verify() {
-  auto q = typeOf(getQuery()), k = typeOf(getKey()), v = typeOf(getValue()), result = typeOf(getResult());
+/// C8: heads and head sizes of an attention.
+template <typename OpTy> static LogicalResult verifyHeads(OpTy op) {
+  auto q = typeOf(op.getQuery()), k = typeOf(op.getKey()), v = typeOf(op.getValue()), result = typeOf(op.getResult());
   for (RankedTensorType type : {q, k, v, result})
     if (type.getRank() != 4 || ShapedType::isDynamic(type.getDimSize(1))) // C8
-      return emitOpError() << "expected [B, heads, S, d] with known heads, got " << type;
+      return op.emitOpError() << "expected [B, heads, S, d] with known heads, got " << type;
   if (q.getDimSize(1) % k.getDimSize(1) || k.getDimSize(1) != v.getDimSize(1)) // C8
-    return emitOpError() << q.getDimSize(1) << " query heads cannot share " << k.getDimSize(1) << " key and "
-                         << v.getDimSize(1) << " value heads evenly";
+    return op.emitOpError() << q.getDimSize(1) << " query heads cannot share " << k.getDimSize(1) << " key and "
+                            << v.getDimSize(1) << " value heads evenly";
   if (!mayEqual(q.getDimSize(3), k.getDimSize(3)) || !mayEqual(v.getDimSize(3), result.getDimSize(3)) ||
       q.getDimSize(1) != result.getDimSize(1)) // C8
-    return emitOpError()
+    return op.emitOpError()
            << "expected queries and keys of one head size, and a result with the heads of the queries and "
               "the head size of the values";
+  return success();
+}
+
+LogicalResult AttentionOp::verify() { return verifyHeads(*this); }
+
+LogicalResult MixedAttentionOp::verify() {
+  if (failed(verifyHeads(*this)))
+    return failure();
+  for (auto [codes, exact] : {std::pair(getKey(), getExactKey()), std::pair(getValue(), getExactValue())})
+    if (codes.getType() != exact.getType()) // C9
+      return emitOpError() << "expected exact rows of type " << codes.getType() << ", got " << exact.getType();
+  int64_t sinks = getSinks(), residual = getResidual(), block = getKeyBlock();
+  if (std::min({sinks, residual, block}) < 0 || (sinks | residual | block) == 0) // C9
+    return emitOpError() << "expected sinks, residual and key_block that are not negative, one of them positive, got "
+                         << sinks << ", " << residual << " and " << block;
   return success();
 }

@@ -18,6 +18,8 @@ struct DynamicCodeOptions {
   double clip;
   bool hasZero;
   bool hasHalfScales = false;
+  /// What is grouped: -1, elements of a token; -2, tokens.
+  int64_t axis = -1;
 };
 
 /// A value as codes and, once somebody asked for them, the values of its codes.

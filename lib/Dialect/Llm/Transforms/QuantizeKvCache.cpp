@@ -7,6 +7,8 @@
 #include "LinearSelection.h"
 #include "QuantizeDynamic.h"
 #include "quantopt/Dialect/Llm/Transforms/Passes.h"
+#include "quantopt/Dialect/Support/NodeName.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace quantopt {
 #define GEN_PASS_DEF_QKVCACHEPASS
@@ -30,8 +32,13 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
   LogicalResult initialize(MLIRContext *context) override {
     if (failed(llm::checkBits(context, "q-kv-cache", bits)) ||
         failed(checkChoice(context, "scheme", scheme, {"asym", "sym"})) ||
-        failed(checkChoice(context, "scale-type", scaleType, {"f32", "f16"})))
+        failed(checkChoice(context, "scale-type", scaleType, {"f32", "f16"})) ||
+        failed(checkChoice(context, "keys", keys, {"token", "channel"})))
       return failure();
+    if (sinks < 0 || residual < 0 || (keys == "channel" && residual == 0))
+      return emitError(UnknownLoc::get(context))
+             << "q-kv-cache needs sinks and residual that are not negative, and a residual for keys=channel; got "
+             << int64_t(sinks) << " and " << int64_t(residual);
     options = {bits, groupSize, clip, /*hasZero=*/scheme == "asym", /*hasHalfScales=*/scaleType == "f16"};
     return success();
   }
@@ -39,20 +46,68 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
   void runOnOperation() override {
     if (bits == 16)
       return;
-    bool hasAttention = false, hasCache = false;
+    SmallVector<llm::AttentionOp> attentions;
+    SmallVector<llm::KvAppendOp> appends;
+    bool isMixed = false;
     getOperation().walk([&](Operation *op) {
-      hasAttention |= isa<llm::AttentionOp>(op);
-      auto append = dyn_cast<llm::KvAppendOp>(op);
-      if (!append)
-        return;
-      hasCache = true;
-      if (append.getRows().getDefiningOp<q::DequantizeOp>())
-        return;
-      llm::DynamicCodes codes = llm::quantizeDynamic(append.getRows(), options);
-      append.getRowsMutable().assign(llm::dequantize(codes));
+      isMixed |= isa<llm::MixedAttentionOp>(op);
+      if (auto attention = dyn_cast<llm::AttentionOp>(op))
+        attentions.push_back(attention);
+      if (auto append = dyn_cast<llm::KvAppendOp>(op))
+        appends.push_back(append);
     });
-    if (hasAttention && !hasCache)
+    if (isMixed) // the cache is quantized already
+      return;
+    if (!attentions.empty() && appends.empty())
       getOperation().emitWarning() << "has attention but no cache: there is nothing for q-kv-cache to quantize";
+    bool isExactSomewhere = sinks || residual;
+    if (isExactSomewhere && failed(quantizeReads(attentions, appends)))
+      return signalPassFailure();
+    if (!isExactSomewhere)
+      llvm::for_each(appends, [&](llm::KvAppendOp append) { quantizeRows(append); });
+  }
+
+  /// What enters the cache becomes values of codes.
+  void quantizeRows(llm::KvAppendOp append) {
+    if (append.getRows().getDefiningOp<q::DequantizeOp>())
+      return;
+    llm::DynamicCodes codes = llm::quantizeDynamic(append.getRows(), options);
+    append.getRowsMutable().assign(llm::dequantize(codes));
+  }
+
+  /// The cache stays exact, and attention reads values of its codes except for sinks and window.
+  LogicalResult quantizeReads(ArrayRef<llm::AttentionOp> attentions, ArrayRef<llm::KvAppendOp> appends) {
+    bool hasKeyBlocks = keys == "channel";
+    llm::DynamicCodeOptions keyOptions = options;
+    if (hasKeyBlocks) {
+      keyOptions.groupSize = residual;
+      keyOptions.axis = -2;
+    }
+    SetVector<Operation *> read;
+    for (llm::AttentionOp attention : attentions) {
+      auto key = attention.getKey().getDefiningOp<llm::KvAppendOp>();
+      auto value = attention.getValue().getDefiningOp<llm::KvAppendOp>();
+      if (!key || !value)
+        continue;
+      read.insert(key);
+      read.insert(value);
+      llm::DynamicCodes keyCodes = llm::quantizeDynamic(key.getResult(), keyOptions);
+      llm::DynamicCodes valueCodes = llm::quantizeDynamic(value.getResult(), options);
+      Value keyRead = llm::dequantize(keyCodes), valueRead = llm::dequantize(valueCodes);
+      OpBuilder builder(attention);
+      auto mixed = llm::MixedAttentionOp::create(
+          builder, attention.getLoc(), attention.getType(), attention.getQuery(), keyRead, valueRead, key.getResult(),
+          value.getResult(), attention.getMask(), attention.getScaleAttr(), builder.getI64IntegerAttr(sinks),
+          builder.getI64IntegerAttr(residual), builder.getI64IntegerAttr(hasKeyBlocks ? int64_t(residual) : 0));
+      mixed->setDiscardableAttrs(attention->getDiscardableAttrDictionary());
+      attention.replaceAllUsesWith(mixed.getResult());
+      attention.erase();
+    }
+    for (llm::KvAppendOp append : appends)
+      if (!read.contains(append))
+        return append.emitError() << nodePrefix(append)
+                                  << "q-kv-cache with sinks or residual: expected a cache that llm.attention reads";
+    return success();
   }
 
   llm::DynamicCodeOptions options;

@@ -36,6 +36,14 @@ IntegerType quantopt::q::getCodeType(MLIRContext *context, int64_t bits, bool ha
   return IntegerType::get(context, bits <= 4 ? 4 : 8, hasZero ? IntegerType::Unsigned : IntegerType::Signless);
 }
 
+SmallVector<int64_t> quantopt::q::scaleShape(ArrayRef<int64_t> shape, int64_t groupSize, int64_t axis) {
+  SmallVector<int64_t> result(shape);
+  int64_t &groups = result[result.size() + axis];
+  if (!groupSize || !ShapedType::isDynamic(groups))
+    groups = groupCount(groups, groupSize);
+  return result;
+}
+
 numerics::QuantizerOptions quantopt::q::getQuantizerOptions(DictionaryAttr options) {
   numerics::QuantizerOptions result;
   for (NamedAttribute option : options) {
@@ -75,20 +83,23 @@ SmallVector<BasisTie> PackOp::getBasisTies() {
 // Verifiers
 //===----------------------------------------------------------------------------===//
 
-/// C1: codes have the shape of `data`, scale (and zero point) that of its rows, with one element per group.
+/// C1: codes have the shape of `data`, scale (and zero point) that of its rows along `axis`, with one element per
+/// group.
 static LogicalResult verifyGranularity(Operation *op, RankedTensorType data, RankedTensorType codes, Value zero,
-                                       RankedTensorType scale, int64_t groupSize) {
+                                       RankedTensorType scale, int64_t groupSize, int64_t axis = -1) {
   auto integer = dyn_cast<IntegerType>(codes.getElementType());
   if (!integer || (integer.getWidth() != 4 && integer.getWidth() != 8) || integer.isUnsigned() != bool(zero)) // C1
     return op->emitOpError() << "expected codes of type " << (zero ? "ui4 or ui8" : "i4 or i8") << ", got "
                              << codes.getElementType();
   if (data.getRank() < 1 || data.getShape() != codes.getShape()) // C1
     return op->emitOpError() << "expected codes of the shape of " << data << ", got " << codes;
+  if (axis != -1 && (axis != -2 || data.getRank() < 2 || groupSize == 0)) // C1
+    return op->emitOpError() << "expected axis -1, or axis -2 and a group size, got " << axis << " and " << groupSize;
   SmallVector<int64_t> shape(data.getShape());
-  if (groupSize < 0 || (groupSize && ShapedType::isDynamic(shape.back()))) // C1
+  if (groupSize < 0 || (axis == -1 && groupSize && ShapedType::isDynamic(shape.back()))) // C1
     return op->emitOpError() << "expected a group size that is not negative, and a known last dimension to group, got "
                              << groupSize << " and " << data;
-  shape.back() = groupCount(shape.back(), groupSize);
+  shape = scaleShape(shape, groupSize, axis);
   if (scale.getShape() != ArrayRef<int64_t>(shape)) { // C1
     InFlightDiagnostic diag = op->emitOpError() << "expected a scale of shape [";
     llvm::interleaveComma(shape, diag, [&](int64_t size) {
@@ -138,12 +149,12 @@ LogicalResult QuantizeDynamicOp::verify() {
     return emitOpError() << "expected a clip in (0, 1], got " << getClip().convertToDouble();
   if (Type scale = getScale().getType().getElementType(); !scale.isF32() && !scale.isF16()) // C2
     return emitOpError() << "expected a scale of type f32 or f16, got " << scale;
-  return verifyGranularity(*this, input, codes, getZero(), getScale().getType(), getGroupSize());
+  return verifyGranularity(*this, input, codes, getZero(), getScale().getType(), getGroupSize(), getAxis());
 }
 
 LogicalResult DequantizeOp::verify() {
   return verifyGranularity(*this, getResult().getType(), getCodes().getType(), getZero(), getScale().getType(),
-                           getGroupSize());
+                           getGroupSize(), getAxis());
 }
 
 LogicalResult LinearOp::verify() {
@@ -272,6 +283,8 @@ SmallVector<TensorSlice> DequantizeOp::getOperandSlices(TensorSlice &result) {
 
 llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
                                                            rot::ParameterReader) {
+  if (getAxis() != -1)
+    return llvm::createStringError("a weight has no groups along dimension -2");
   Tensor result(DType::F64, slice.sizes);
   int64_t columns = slice.sizes.back(), groups = operands[1].dim(-1);
   int64_t groupSize = getGroupSize() ? int64_t(getGroupSize()) : columns;

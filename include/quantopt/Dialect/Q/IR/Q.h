@@ -22,6 +22,8 @@ namespace quantopt::q {
 using numerics::groupCount;
 /// The type of codes of that many bits: i4/i8, or ui4/ui8 where there is a zero point.
 mlir::IntegerType getCodeType(mlir::MLIRContext *context, int64_t bits, bool hasZero);
+/// The shape of the scales of codes of `shape`, grouped along dimension `axis` (-1 or -2).
+llvm::SmallVector<int64_t> scaleShape(llvm::ArrayRef<int64_t> shape, int64_t groupSize, int64_t axis);
 /// The options of a quantizer as its factory reads them.
 numerics::QuantizerOptions getQuantizerOptions(mlir::DictionaryAttr options);
 
