@@ -69,7 +69,7 @@ Value Lowering::clampCodes(Value codes, int64_t bits, Type codeType) {
 
 LogicalResult Lowering::lower(q::QuantizeDynamicOp op) {
   int64_t bits = op.getBits(), groupSize = op.getGroupSize();
-  if (op.getAxis() != -1)
+  if (int64_t(op.getAxis()) != -1)
     return op.emitOpError() << nodePrefix(op) << "has no ONNX form: expected groups along the last dimension";
   Type f32 = builder.getF32Type(), codeType = elementOf(op.getCodes());
   // QuantizeLinear saturates at the range of its type; where codes have fewer bits, it is at that of 8 bits.

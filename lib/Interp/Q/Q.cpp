@@ -25,7 +25,7 @@ static llvm::Expected<Tensor> swapLastDims(const Tensor &tensor) {
 
 static llvm::Expected<Tensors> quantizeDynamic(KernelContext &context) {
   auto op = llvm::cast<q::QuantizeDynamicOp>(context.op());
-  bool isPerChannel = op.getAxis() == -2;
+  bool isPerChannel = int64_t(op.getAxis()) == -2;
   llvm::Expected<Tensor> rows = isPerChannel ? swapLastDims(context.operand(0)) : context.operand(0);
   if (!rows)
     return rows.takeError();

@@ -7,6 +7,7 @@
 #include "TestModel.h"
 #include "quantopt/Interp/Compute/MatMul.h"
 #include "quantopt/Interp/Compute/Movement.h"
+#include "quantopt/Support/Conversion.h"
 
 using namespace quantopt;
 using interp::InterpreterOptions;

@@ -283,7 +283,7 @@ SmallVector<TensorSlice> DequantizeOp::getOperandSlices(TensorSlice &result) {
 
 llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
                                                            rot::ParameterReader) {
-  if (getAxis() != -1)
+  if (int64_t(getAxis()) != -1)
     return llvm::createStringError("a weight has no groups along dimension -2");
   Tensor result(DType::F64, slice.sizes);
   int64_t columns = slice.sizes.back(), groups = operands[1].dim(-1);
