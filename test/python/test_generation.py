@@ -1,21 +1,18 @@
-"""SmolLM2-135M as bundles, end to end on the PTX interpreter: every kernel of the model runs as its emitted PTX, and what
-comes out is compared with lib/Interp where that is not chaotic, and by its distance to the original where it is."""
+"""SmolLM2-135M generates on the PTX interpreter: every kernel of the model runs as its emitted PTX."""
 
-import json
 import re
 import subprocess
 
 import numpy
 import pytest
 
+from quantopt.runner import Runner
+
 pytestmark = pytest.mark.slow
 
-PRESET = "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7"
 PROMPT = "The capital of France is"
 # Rounding of 16 bits moves W4A16 by about 1e-5; more would be an error of a kernel.
 W4A16_DIVERGENCE = 1e-4
-# Two executors of W4A4KV4 are equally far from the original, and nothing else (one code flips, all that follows moves).
-RELATIVE_DISTANCE = 0.1
 # Two greedy runs may part where the first two logits are as close as that.
 GREEDY_MARGIN = 0.05
 
@@ -36,25 +33,8 @@ def w4a16_bundle(quantize, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def token_ids(texts, tokenizer, tmp_path_factory):
-    """A file with the first 256 tokens of the expository text."""
-    path = tmp_path_factory.mktemp("tokens") / "ids.npy"
-    numpy.save(path, numpy.array(tokenizer.encode(texts["expository"], add_special_tokens=False).ids[:256]))
-    return path
-
-
-@pytest.fixture(scope="module")
-def evaluate(root, token_ids, tmp_path_factory):
-    def run(reference, candidate, tokens, device="interpreter"):
-        report = tmp_path_factory.mktemp("eval") / "report.json"
-        subprocess.run(
-            [root / "build/bin/quant-eval", f"--reference={reference}", f"--candidate={candidate}", f"--token-ids={token_ids}",
-             f"--tokens={tokens}", f"--window={tokens}", f"--device={device}", f"--json={report}"],
-            check=True, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        return json.loads(report.read_text())
-
-    return run
+def ids(texts, tokenizer):
+    return tokenizer.encode(texts["expository"][:200], add_special_tokens=False).ids[:12]
 
 
 def generate(root, bundle, tokens, device="interpreter", prompt=f"--prompt={PROMPT}"):
@@ -76,19 +56,8 @@ def test_w4a4kv4_generates(root, smollm2_bundle):
     assert per_token == sum(cache["token_bytes"] for cache in smollm2_bundle.plan["caches"])
 
 
-def test_w4a16_agrees_with_the_interpreter(quantize, w4a16_bundle, evaluate, tmp_path):
-    """With 16 bits for activations and cache nothing is chaotic."""
-    quantize("--w4a16=seed=7", "-o", tmp_path / "w4a16.mlir")
-    report = evaluate(tmp_path / "w4a16.mlir", w4a16_bundle, 64)
-    print(report)
-    assert report["kld_mean"] <= W4A16_DIVERGENCE
-
-
-def test_w4a16_decodes_as_it_prefills(root, w4a16_bundle, token_ids):
+def test_w4a16_decodes_as_it_prefills(w4a16_bundle, ids):
     """Greedy tokens, one by one, are those that a prefill of all of them finds most probable."""
-    from quantopt.runner import Runner
-
-    ids = numpy.load(token_ids)[:12].tolist()
     with Runner(w4a16_bundle, device="interpreter") as runner:
         session = runner.session(batch=1)
         logits, tokens = [session.prefill([ids])[0]], []
@@ -102,12 +71,3 @@ def test_w4a16_decodes_as_it_prefills(root, w4a16_bundle, token_ids):
         expected = numpy.exp(row - row.max()) / numpy.exp(row - row.max()).sum()
         actual = numpy.exp(decoded - decoded.max()) / numpy.exp(decoded - decoded.max()).sum()
         assert numpy.sum(expected * numpy.log(expected / actual)) <= W4A16_DIVERGENCE
-
-
-def test_w4a4kv4_is_as_far_from_the_original_as_its_q_form(quantize, models, smollm2_bundle, evaluate, tmp_path):
-    quantize(PRESET, "-o", tmp_path / "w4a4kv4.mlir")
-    original = models["dynamo"] / "model.onnx"
-    expected = evaluate(original, tmp_path / "w4a4kv4.mlir", 256)["kld_mean"]
-    actual = evaluate(original, smollm2_bundle.folder, 256)["kld_mean"]
-    print(f"KLD to the original: bundle {actual:.4f}, q form {expected:.4f}, ratio {actual / expected:.3f}")
-    assert abs(actual / expected - 1) <= RELATIVE_DISTANCE
