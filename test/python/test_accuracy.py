@@ -14,10 +14,10 @@ TOKENS = 1024
 
 @pytest.fixture(scope="module")
 def divergence(root, models, tmp_path_factory):
-    """divergence(pipeline): mean KLD of the model that a pipeline makes, for each text."""
+    """divergence(pipeline, tokens): mean KLD of the model that a pipeline makes, for each text."""
     folder = models["dynamo"]
 
-    def measure(pipeline):
+    def measure(pipeline, tokens=TOKENS):
         scratch = tmp_path_factory.mktemp("accuracy")
         candidate = scratch / "candidate.mlir"
         subprocess.run(
@@ -31,11 +31,11 @@ def divergence(root, models, tmp_path_factory):
             subprocess.run(
                 [root / "build/bin/quant-eval", f"--reference={folder / 'model.onnx'}", f"--candidate={candidate}",
                  f"--text={root / '.cache/texts' / text}.txt", f"--tokenizer={folder / 'tokenizer.json'}",
-                 f"--tokens={TOKENS}", f"--window={TOKENS}", f"--json={report}"],
+                 f"--tokens={tokens}", f"--window={tokens}", f"--json={report}"],
                 check=True,
             )
             scores = json.loads(report.read_text(encoding="utf-8"))
-            assert scores["tokens_scored"] == TOKENS - 1
+            assert scores["tokens_scored"] == tokens - 1
             means[text] = scores["kld_mean"]
         print(pipeline, means)
         return means
@@ -55,6 +55,12 @@ def test_rotated_4_bit_cache_alone(divergence):
     means = divergence(["--quarot=weight-bits=16 act-bits=16 kv-bits=4 seed=7"])
     assert means["narrative"] <= 0.037
     assert means["expository"] <= 0.054
+
+
+def test_2_bit_cache_with_a_window_and_keys_per_channel(divergence):
+    """KIVI; the same bits without window and per token are useless."""
+    means = divergence(["--llm-recognize", "--q-kv-cache=bits=2 residual=128 keys=channel"], tokens=256)
+    assert max(means.values()) <= 0.13
 
 
 def test_w4a4kv4_without_rotation_is_useless(divergence):
