@@ -42,6 +42,25 @@ def Llm_RmsNormOp : Llm_Op<"rms_norm"> {
   let assemblyFormat = "$input (`scale` $scale^ `:` type($scale))? attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
 }
+def Llm_LayerNormOp : Llm_Op<"layer_norm", [AttrSizedOperandSegments]> {
+  let summary = "(x - mean(x)) / sqrt(variance(x) + eps) along the last dimension, times scale, plus bias";
+  let description = [{
+    Of a value whose mean is 0 along every row it is `llm.rms_norm`, which commutes with rotations; it does not. Scale and
+    bias are vectors of the last dimension; either may be missing.
+
+    Example:
+    ```mlir
+    %n = llm.layer_norm %x scale %gamma : tensor<576xf32> bias %beta : tensor<576xf32> {eps = 1.0e-5 : f64}
+       : tensor<?x?x576xf32> -> tensor<?x?x576xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$input, Optional<AnyRankedTensor>:$scale, Optional<AnyRankedTensor>:$bias,
+                       F64Attr:$eps);
+  let assemblyFormat = [{
+    $input (`scale` $scale^ `:` type($scale))? (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
 def Llm_LinearOp : Llm_Op<"linear"> {
   let summary = "x · Wᵀ, plus a bias when there is one";
   let description = [{
@@ -69,6 +88,31 @@ def Llm_SwigluOp : Llm_Elementwise<"swiglu"> {
   let arguments = (ins AnyRankedTensor:$gate, AnyRankedTensor:$up);
   let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
 }
+def Llm_GegluOp : Llm_Elementwise<"geglu"> {
+  let summary = "gelu(gate) · up";
+  let description = [{
+    As `llm.swiglu`, with the Gaussian error linear unit (Shazeer 2020, Gemma): x·Φ(x) where `approximate` is "none", and
+    x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) where it is "tanh".
+
+    Example:
+    ```mlir
+    %h = llm.geglu %g, %u {approximate = "tanh"} : (tensor<?x?x1536xf32>, tensor<?x?x1536xf32>) -> tensor<?x?x1536xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$gate, AnyRankedTensor:$up, StrAttr:$approximate);
+  let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
+}
+def Llm_ScaleOp : Llm_Elementwise<"scale"> {
+  let summary = "x times one number";
+  let description = [{
+    Scales of embeddings (Gemma), of what layers add to the residual stream, and of logits (Granite). It commutes with every
+    change of basis.
+
+    Example: `%y = llm.scale %x {factor = 24.0 : f64} : (tensor<?x?x576xf32>) -> tensor<?x?x576xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$input, F64Attr:$factor);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+}
 def Llm_SplitHeadsOp : Llm_Op<"split_heads"> {
   let summary = "[B, S, heads·d] to [B, heads, S, d]";
   let description = "Example: `%q = llm.split_heads %0 : (tensor<?x?x576xf32>) -> tensor<?x9x?x64xf32>`";
@@ -84,17 +128,19 @@ def Llm_MergeHeadsOp : Llm_Op<"merge_heads"> {
   let hasVerifier = 1;
 }
 def Llm_RopeOp : Llm_Op<"rope"> {
-  let summary = "Rotary position embedding, half-split";
+  let summary = "Rotary position embedding";
   let description = [{
-    x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of each head. cos and sin are [B, S, d] or [B, 1, S, d], as the graph
-    computes them: deriving them anew would not give the same bits.
+    x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the first r elements of each head; the others pass (partial rotary
+    embedding). cos and sin are [B, S, r] or [B, 1, S, r], where B and S may be 1 for all sequences and tokens, as the graph
+    computes them: deriving them anew would not give the same bits. With `interleaved` x₁ and x₂ are not halves but the
+    even and the odd elements (GPT-J), and element i of a table is the one for element i of the head.
 
     Example:
     ```mlir
     %1 = llm.rope %0, %cos, %sin : (tensor<?x9x?x64xf32>, tensor<?x?x64xf32>, tensor<?x?x64xf32>) -> tensor<?x9x?x64xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$cos, AnyRankedTensor:$sin);
+  let arguments = (ins AnyRankedTensor:$input, AnyRankedTensor:$cos, AnyRankedTensor:$sin, UnitAttr:$interleaved);
   let assemblyFormat = "$input `,` $cos `,` $sin attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
@@ -112,11 +158,32 @@ def Llm_KvAppendOp : Llm_Op<"kv_append"> {
   let assemblyFormat = "$cache `,` $rows attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
+def Llm_KvWriteOp : Llm_Op<"kv_write"> {
+  let summary = "The cache with new rows written at a position of each sequence";
+  let description = [{
+    For buffers that are longer than what they hold: row s of sequence b goes to row index[b] + s of the cache. The result
+    has as many rows as the cache, or with `length` as many as that scalar says if these are more; rows that nobody has
+    written are 0. Rows at or behind the end are an error when the model runs.
+
+    Example:
+    ```mlir
+    %k = llm.kv_write %cache, %rows at %index
+       : (tensor<?x3x2048x64xf32>, tensor<?x3x?x64xf32>, tensor<?xi64>) -> tensor<?x3x2048x64xf32>
+    %v = llm.kv_write %past, %rows at %index length %n
+       : (tensor<?x3x?x64xf32>, tensor<?x3x?x64xf32>, tensor<?xi32>, tensor<i32>) -> tensor<?x3x?x64xf32>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$cache, AnyRankedTensor:$rows, AnyRankedTensor:$index,
+                       Optional<AnyRankedTensor>:$length);
+  let assemblyFormat = "$cache `,` $rows `at` $index (`length` $length^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
 def Llm_AttentionOp : Llm_Op<"attention"> {
   let summary = "softmax(scale · q kᵀ + mask) v per head";
   let description = [{
     q is [B, heads, S, d], k and v are [B, kv_heads, T, d]; head h reads cache head h / (heads / kv_heads) (GQA). The
-    mask is additive and broadcasts to [B, heads, S, T]. A fully masked row keeps what the graph's fill value gives.
+    mask is additive and broadcasts to [B, heads, S, T]. A fully masked row keeps what the graph's fill value gives; one of
+    −∞ throughout is NaN, or 0 with `zero_masked_rows` (ONNX's Attention, PyTorch's fused one). With a soft-cap c > 0 scores become c·tanh(score / c) before the mask (Gemma 2).
 
     Example:
     ```mlir
@@ -125,7 +192,8 @@ def Llm_AttentionOp : Llm_Op<"attention"> {
     ```
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
-                       Optional<AnyRankedTensor>:$mask, F64Attr:$scale);
+                       Optional<AnyRankedTensor>:$mask, F64Attr:$scale,
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap, UnitAttr:$zero_masked_rows);
   let assemblyFormat = "$query `,` $key `,` $value (`mask` $mask^)? attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
@@ -154,7 +222,8 @@ def Llm_MixedAttentionOp : Llm_Op<"mixed_attention"> {
   }];
   let arguments = (ins AnyRankedTensor:$query, AnyRankedTensor:$key, AnyRankedTensor:$value,
                        AnyRankedTensor:$exact_key, AnyRankedTensor:$exact_value, Optional<AnyRankedTensor>:$mask,
-                       F64Attr:$scale, I64Attr:$sinks, I64Attr:$residual, I64Attr:$key_block);
+                       F64Attr:$scale, I64Attr:$sinks, I64Attr:$residual, I64Attr:$key_block,
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap, UnitAttr:$zero_masked_rows);
   let assemblyFormat = [{
     $query `,` $key `,` $value `exact` $exact_key `,` $exact_value (`mask` $mask^)? attr-dict
     `:` functional-type(operands, results)

@@ -121,6 +121,68 @@ def Param_CastOp : Param_WeightOp<"cast"> {
   let hasFolder = 1;
   let hasVerifier = 1;
 }
+def Param_SliceOp : Param_WeightOp<"slice"> {
+  let summary = "Consecutive fibres along one dimension";
+  let description = [{
+    Packed projections (q, k and v in one matrix) are taken apart by rows, and their biases by elements. Along the dimension
+    the operand and the result are in the standard basis.
+
+    Example: `%k = param.slice %qkv dim 0 at 576 : tensor<960x576xf32> to tensor<192x576xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, I64Attr:$dim, I64Attr:$offset);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = [{
+    $weight `dim` custom<Integer>($dim) `at` custom<Integer>($offset) attr-dict `:` type($weight) `to` type($result)
+  }];
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Param_OffsetOp : Param_WeightOp<"offset", [AllTypesMatch<["weight", "result"]>]> {
+  let summary = "A number added to every element";
+  let description = [{
+    The scale of norms that store what it differs from 1 (Gemma).
+
+    Example: `%gamma = param.offset %w by 1.0 : tensor<576xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, F64Attr:$value);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight `by` custom<Float>($value) attr-dict `:` type($weight)";
+  let hasVerifier = 1;
+}
+def Param_CenterOp : Param_WeightOp<"center", [AllTypesMatch<["weight", "result"]>]> {
+  let summary = "Each fibre along one dimension minus its mean";
+  let description = [{
+    What writes such fibres writes values of mean 0, for which `llm.layer_norm` is `llm.rms_norm` (SliceGPT, arXiv:2401.15024,
+    section 3).
+
+    Example: `%1 = param.center %w dim 0 : tensor<16x8xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, I64Attr:$dim);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight `dim` custom<Integer>($dim) attr-dict `:` type($weight)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Param_MatvecOp : Param_WeightOp<"matvec"> {
+  let summary = "Matrix times vector";
+  let description = [{
+    What a linear makes of a bias in front of it.
+
+    Example: `%b = param.matvec %w, %beta : (tensor<16x8xf32>, tensor<8xf32>) -> tensor<16xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight, AnyRankedTensor:$vector);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight `,` $vector attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Param_AddOp : Param_WeightOp<"add", [SameOperandsAndResultType]> {
+  let summary = "Sum of two weights";
+  let description = "Example: `%b = param.add %0, %1 : tensor<16xf32>`";
+  let arguments = (ins AnyRankedTensor:$lhs, AnyRankedTensor:$rhs);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
 def Param_ConstantOp : Param_Op<"constant", [Pure, AllTypesMatch<["value", "result"]>,
     DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
   let summary = "Small numbers that a pass has computed: a weight expression that reads no file";

@@ -34,13 +34,20 @@ LogicalResult Lowering::lowerOp(Operation *op) {
   if (auto quantize = dyn_cast<q::QuantizeDynamicOp>(op))
     return lower(quantize);
   Value value = llvm::TypeSwitch<Operation *, Value>(op)
-                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LinearOp, llm::ResidualAddOp, llm::SwigluOp,
-                          llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp, llm::KvAppendOp, llm::AttentionOp,
-                          q::LinearOp, q::DequantizeOp, rot::ConvertOp>([&](auto typed) { return lower(typed); })
+                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LayerNormOp, llm::LinearOp, llm::ResidualAddOp,
+                          llm::SwigluOp, llm::GegluOp, llm::ScaleOp, llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp,
+                          llm::KvAppendOp, llm::AttentionOp, q::LinearOp, q::DequantizeOp, rot::ConvertOp>(
+                        [&](auto typed) { return lower(typed); })
                     .Case([](llm::MixedAttentionOp mixed) {
                       mixed.emitOpError()
                           << nodePrefix(mixed)
                           << "has no ONNX form: use q-kv-cache without sinks, residual and keys=channel";
+                      return Value();
+                    })
+                    .Case([](llm::KvWriteOp write) {
+                      write.emitOpError() << nodePrefix(write)
+                                          << "has no form in opset 21, which cannot write into a cache; use a model "
+                                             "whose cache grows (past and present)";
                       return Value();
                     })
                     .Default([&](Operation *other) {

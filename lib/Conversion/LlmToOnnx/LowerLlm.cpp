@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Lowering.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quantopt;
@@ -32,6 +33,27 @@ Value Lowering::lower(llm::RmsNormOp op) {
   if (op.getScale())
     result = builder.like("::Mul", "scale", {result, get(op.getScale())});
   return result;
+}
+
+/// (x - mean) / sqrt(mean((x - mean)²) + eps) in f32. onnxruntime fuses it again; LayerNormalization itself demands a
+/// scale.
+Value Lowering::lower(llm::LayerNormOp op) {
+  Type f32 = builder.getF32Type(), type = elementOf(op.getResult());
+  Value x = builder.cast("float", get(op.getInput()), f32);
+  SmallVector<int64_t> rows(shapeOf(x));
+  rows.back() = 1;
+  auto mean = [&](StringRef step, Value value) {
+    return builder.node("::ReduceMean", step, f32, rows, {value, builder.ints({-1})}, builder.attr("keepdims", 1));
+  };
+  Value centred = builder.like("::Sub", "centre", {x, mean("mean", x)});
+  Value square = builder.like("::Pow", "square", {centred, builder.scalar(f32, 2)});
+  Value shifted =
+      builder.like("::Add", "add_eps", {mean("variance", square), builder.scalar(f32, op.getEps().convertToDouble())});
+  Value root = builder.like("::Sqrt", "sqrt", shifted);
+  Value result = builder.cast("narrow", builder.like("::Div", "normalize", {centred, root}), type);
+  if (op.getScale())
+    result = builder.like("::Mul", "scale", {result, get(op.getScale())});
+  return addBias(result, get(op.getBias()));
 }
 
 Value Lowering::lower(llm::LinearOp op) {
@@ -71,6 +93,31 @@ Value Lowering::lower(llm::SwigluOp op) {
   return builder.like("::Mul", "mul", {silu, get(op.getUp())});
 }
 
+/// Written out: opset 21 has Gelu, but not every runtime runs it in every type.
+Value Lowering::lower(llm::GegluOp op) {
+  Value gate = get(op.getGate());
+  Type type = elementOf(gate);
+  auto times = [&](StringRef step, Value value, double factor) {
+    return builder.like("::Mul", step, {value, builder.scalar(type, factor)});
+  };
+  Value inner;
+  if (op.getApproximate() == "tanh") {
+    Value cube = times("cubic", builder.like("::Pow", "cube", {gate, builder.scalar(type, 3)}), 0.044715);
+    inner = builder.like("::Tanh", "tanh",
+                         times("root", builder.like("::Add", "inner", {gate, cube}), std::sqrt(2 / M_PI)));
+  } else {
+    inner = builder.like("::Erf", "erf", times("root", gate, M_SQRT1_2));
+  }
+  Value share = times("half", builder.like("::Add", "one", {inner, builder.scalar(type, 1)}), 0.5);
+  Value gelu = builder.like("::Mul", "gelu", {gate, share});
+  return builder.like("::Mul", "mul", {gelu, get(op.getUp())});
+}
+
+Value Lowering::lower(llm::ScaleOp op) {
+  Value x = get(op.getInput());
+  return builder.like("::Mul", "scale", {x, builder.scalar(elementOf(x), op.getFactor().convertToDouble())});
+}
+
 Value Lowering::lower(llm::SplitHeadsOp op) {
   Value x = get(op.getInput());
   int64_t heads = shapeOf(op.getResult())[1], size = shapeOf(op.getResult())[3];
@@ -87,10 +134,9 @@ Value Lowering::lower(llm::MergeHeadsOp op) {
 
 Value Lowering::lower(llm::RopeOp op) {
   Value x = get(op.getInput());
-  SmallVector<int64_t> half(shapeOf(x));
-  int64_t size = half[3];
-  half[3] /= 2;
-  // [B, S, d] tables serve all heads.
+  SmallVector<int64_t> turned(shapeOf(x));
+  int64_t size = turned[3], width = shapeOf(op.getCos()).back();
+  // [B, S, r] tables serve all heads.
   auto table = [&](StringRef step, Value old) {
     Value value = get(old);
     ArrayRef<int64_t> shape = shapeOf(value);
@@ -99,17 +145,42 @@ Value Lowering::lower(llm::RopeOp op) {
     return builder.sharedNode("::Unsqueeze", step, elementOf(value), {shape[0], 1, shape[1], shape[2]},
                               {value, builder.ints({1})});
   };
-  auto slice = [&](StringRef step, int64_t begin, int64_t end) {
-    return builder.node("::Slice", step, elementOf(x), half,
-                        {x, builder.ints({begin}), builder.ints({end}), builder.ints({3})});
+  auto slice = [&](StringRef step, Value value, int64_t begin, int64_t end, int64_t stride = 1) {
+    SmallVector<int64_t> shape(shapeOf(value));
+    shape[3] = (end - begin + stride - 1) / stride;
+    SmallVector<Value> inputs{value, builder.ints({begin}), builder.ints({end}), builder.ints({3})};
+    if (stride != 1)
+      inputs.push_back(builder.ints({stride}));
+    return builder.node("::Slice", step, elementOf(x), shape, inputs);
+  };
+  auto concat = [&](StringRef step, ArrayRef<int64_t> shape, Value first, Value second) {
+    return builder.node("::Concat", step, elementOf(x), shape, {first, second}, builder.attr("axis", 3));
   };
   Value cos = table("cos", op.getCos()), sin = table("sin", op.getSin());
-  Value first = slice("first_half", 0, size / 2), second = slice("second_half", size / 2, size);
-  Value negated = builder.like("::Neg", "negate", second);
-  Value rotated =
-      builder.node("::Concat", "rotate_half", elementOf(x), shapeOf(x), {negated, first}, builder.attr("axis", 3));
-  Value even = builder.like("::Mul", "mul_cos", {x, cos}), odd = builder.like("::Mul", "mul_sin", {rotated, sin});
-  return builder.like("::Add", "add", {even, odd});
+  Value part = width == size ? x : slice("rotary", x, 0, width);
+  turned[3] = width;
+  Value rotated;
+  if (op.getInterleaved()) {
+    // [-x₂, x₁] of neighbours: negated odd elements and even ones as the two columns of a last dimension of 2.
+    SmallVector<int64_t> pairs(turned), wide(turned);
+    pairs[3] = width / 2;
+    pairs.push_back(1);
+    auto column = [&](StringRef step, Value value) {
+      return builder.reshape(step, value, {0, 0, 0, width / 2, 1}, pairs);
+    };
+    wide[3] = width / 2;
+    wide.push_back(2);
+    Value odd = column("odd_column", builder.like("::Neg", "negate", slice("odd", part, 1, width, 2)));
+    Value even = column("even_column", slice("even", part, 0, width, 2));
+    Value both = builder.node("::Concat", "interleave", elementOf(x), wide, {odd, even}, builder.attr("axis", 4));
+    rotated = builder.reshape("rotate_pairs", both, {0, 0, 0, width}, turned);
+  } else {
+    Value first = slice("first_half", part, 0, width / 2), second = slice("second_half", part, width / 2, width);
+    rotated = concat("rotate_half", turned, builder.like("::Neg", "negate", second), first);
+  }
+  Value even = builder.like("::Mul", "mul_cos", {part, cos}), odd = builder.like("::Mul", "mul_sin", {rotated, sin});
+  Value result = builder.like("::Add", "add", {even, odd});
+  return width == size ? result : concat("join", shapeOf(x), result, slice("pass", x, width, size));
 }
 
 Value Lowering::lower(llm::KvAppendOp op) {
@@ -138,9 +209,17 @@ Value Lowering::lower(llm::AttentionOp op) {
   Value product = builder.node("::MatMul", "scores", type, {batch, kvHeads, isGrouped ? stacked : rows, length},
                                {stack("group_queries", scaled, headSize), keys});
   Value scores = unstack("ungroup_scores", product, length);
+  if (double cap = op.getSoftcap().convertToDouble()) {
+    Value shrunk = builder.like("::Div", "shrink", {scores, builder.scalar(type, cap)});
+    scores = builder.like("::Mul", "softcap", {builder.like("::Tanh", "tanh", shrunk), builder.scalar(type, cap)});
+  }
   if (op.getMask())
     scores = builder.like("::Add", "mask", {scores, get(op.getMask())});
   Value weights = builder.like("::Softmax", "softmax", scores, builder.attr("axis", -1));
+  if (op.getMask() && op.getZeroMaskedRows()) {
+    Value isNaN = builder.node("::IsNaN", "is_nan", builder.getI1Type(), shapeOf(weights), weights);
+    weights = builder.node("::Where", "no_nan", type, shapeOf(weights), {isNaN, builder.scalar(type, 0), weights});
+  }
   Value mixed = builder.node("::MatMul", "mix", type, {batch, kvHeads, isGrouped ? stacked : rows, valueSize},
                              {stack("group_weights", weights, length), v});
   return unstack("ungroup", mixed, valueSize);

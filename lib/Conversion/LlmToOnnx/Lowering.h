@@ -33,9 +33,12 @@ public:
   // One overload per op; an error has been reported when it gives null.
   mlir::Value lower(llm::EmbeddingOp op);
   mlir::Value lower(llm::RmsNormOp op);
+  mlir::Value lower(llm::LayerNormOp op);
   mlir::Value lower(llm::LinearOp op);
   mlir::Value lower(llm::ResidualAddOp op);
   mlir::Value lower(llm::SwigluOp op);
+  mlir::Value lower(llm::GegluOp op);
+  mlir::Value lower(llm::ScaleOp op);
   mlir::Value lower(llm::SplitHeadsOp op);
   mlir::Value lower(llm::MergeHeadsOp op);
   mlir::Value lower(llm::RopeOp op);

@@ -166,7 +166,8 @@ LogicalResult quantopt::recognizeAttention(Operation *root, RewriterBase &rewrit
     return failure();
   rewriter.setInsertionPoint(root);
   Value result = llm::AttentionOp::create(rewriter, root->getLoc(), type, attention.query, attention.key,
-                                          attention.value, attention.mask, rewriter.getF64FloatAttr(attention.scale));
+                                          attention.value, attention.mask, rewriter.getF64FloatAttr(attention.scale),
+                                          rewriter.getF64FloatAttr(0), /*zero_masked_rows=*/UnitAttr());
   replaceRoot(rewriter, root, result);
   return success();
 }

@@ -223,37 +223,46 @@ llvm::Expected<Tensor> compute::mixedAttention(const Tensor &q, const Tensor &k,
   return attentionOf(q, k, v, mask, options, {exactK, exactV, tokens});
 }
 
-template <typename T> static Tensor ropeOf(const Tensor &x, const Tensor &cos, const Tensor &sin) {
-  int64_t heads = x.dim(1), length = x.dim(2), depth = x.dim(3), half = depth / 2;
-  bool oneBatch = cos.dim(0) == 1;
+template <typename T> static Tensor ropeOf(const Tensor &x, const Tensor &cos, const Tensor &sin, bool interleaved) {
+  int64_t heads = x.dim(1), length = x.dim(2), depth = x.dim(3), width = cos.dim(-1), half = width / 2;
+  int64_t batchStride = cos.dim(0) == 1 ? 0 : cos.dim(-2) * width, tokenStride = cos.dim(-2) == 1 ? 0 : width;
+  int64_t step = interleaved ? 2 : 1, distance = interleaved ? 1 : half;
   Tensor result(x.dtype(), x.shape());
   const T *source = x.data<T>().data(), *c = cos.data<T>().data(), *s = sin.data<T>().data();
   T *target = result.mutableData<T>().data();
   parallelForRanges(x.dim(0) * heads * length, 64, [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
-      int64_t batch = oneBatch ? 0 : row / (heads * length), table = (batch * length + row % length) * depth;
-      const T *from = source + row * depth;
+      int64_t table = row / (heads * length) * batchStride + row % length * tokenStride;
+      const T *from = source + row * depth, *rowCos = c + table, *rowSin = s + table;
       T *to = target + row * depth;
-      for (int64_t i = 0; i < half; ++i)
-        to[i] = from[i] * c[table + i] + -from[i + half] * s[table + i];
-      for (int64_t i = half; i < depth; ++i)
-        to[i] = from[i] * c[table + i] + from[i - half] * s[table + i];
+      for (int64_t pair = 0; pair < half; ++pair) {
+        int64_t i = pair * step, j = i + distance;
+        to[i] = from[i] * rowCos[i] + -from[j] * rowSin[i];
+        to[j] = from[j] * rowCos[j] + from[i] * rowSin[j];
+      }
+      std::copy(from + width, from + depth, to + width);
     }
   });
   return result;
 }
 
-llvm::Expected<Tensor> compute::rope(const Tensor &x, const Tensor &cos, const Tensor &sin) {
-  int64_t rows = x.rank() == 4 ? x.dim(2) * x.dim(3) : -1;
-  bool fits = rows >= 0 && cos.shape() == sin.shape() && cos.rank() >= 2 && cos.dim(-1) == x.dim(3) &&
-              cos.dim(-2) == x.dim(2) && (cos.dim(0) == 1 || cos.dim(0) == x.dim(0)) &&
-              cos.numElements() == cos.dim(0) * rows && x.dim(3) % 2 == 0;
-  if (!fits)
+/// Whether cos or sin is [B, S, R] or [B, 1, S, R] with an even R, for rows x [B, H, S, D].
+static bool isRopeTable(const Tensor &table, const Tensor &x) {
+  if ((table.rank() != 3 && table.rank() != 4) || table.dim(-1) > x.dim(3) || table.dim(-1) % 2)
+    return false;
+  bool fitsBatch = table.dim(0) == 1 || table.dim(0) == x.dim(0);
+  bool fitsTokens = table.dim(-2) == 1 || table.dim(-2) == x.dim(2);
+  return fitsBatch && fitsTokens && (table.rank() == 3 || table.dim(1) == 1);
+}
+
+llvm::Expected<Tensor> compute::rope(const Tensor &x, const Tensor &cos, const Tensor &sin, bool interleaved) {
+  if (x.rank() != 4 || cos.shape() != sin.shape() || !isRopeTable(cos, x))
     return makeError("rope of " + toString(x.shape()) + " by tables " + toString(cos.shape()) + " and " +
                      toString(sin.shape()) + " is not defined");
   DType working = arithmeticType(x.dtype());
   Tensor a = convert(x, working), c = convert(cos, working), s = convert(sin, working);
-  return convert(working == DType::F64 ? ropeOf<double>(a, c, s) : ropeOf<float>(a, c, s), x.dtype());
+  Tensor result = working == DType::F64 ? ropeOf<double>(a, c, s, interleaved) : ropeOf<float>(a, c, s, interleaved);
+  return convert(result, x.dtype());
 }
 
 template <typename T>

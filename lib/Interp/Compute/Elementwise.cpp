@@ -321,3 +321,24 @@ Tensor compute::swiglu(const Tensor &gate, const Tensor &up) {
   Tensor a = convert(gate, working), b = convert(up, working);
   return convert(working == DType::F64 ? swigluOf<double>(a, b) : swigluOf<float>(a, b), gate.dtype());
 }
+
+llvm::Expected<Tensor> compute::gelu(const Tensor &input, bool tanh) {
+  auto number = [&](Binary function, llvm::Expected<Tensor> x, double value) -> llvm::Expected<Tensor> {
+    return x ? binary(function, *x, scalar(value, input.dtype())) : std::move(x);
+  };
+  auto apply = [](Unary function, llvm::Expected<Tensor> x) -> llvm::Expected<Tensor> {
+    return x ? unary(function, *x) : std::move(x);
+  };
+  auto combine = [&](Binary function, llvm::Expected<Tensor> x) -> llvm::Expected<Tensor> {
+    return x ? binary(function, input, *x) : std::move(x);
+  };
+  llvm::Expected<Tensor> gate = input;
+  if (tanh) {
+    llvm::Expected<Tensor> cube = number(Binary::Mul, number(Binary::Pow, input, 3), 0.044715);
+    gate = number(Binary::Mul, combine(Binary::Add, std::move(cube)), std::sqrt(2 / M_PI));
+    gate = apply(Unary::Tanh, std::move(gate));
+  } else {
+    gate = apply(Unary::Erf, number(Binary::Mul, std::move(gate), M_SQRT1_2));
+  }
+  return combine(Binary::Mul, number(Binary::Mul, number(Binary::Add, std::move(gate), 1), 0.5));
+}

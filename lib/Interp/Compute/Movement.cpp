@@ -355,6 +355,31 @@ Tensor compute::fill(llvm::ArrayRef<int64_t> shape, const Tensor &element) {
   return copyStrided(element, shape, Shape(shape.size(), 0), 0);
 }
 
+llvm::Expected<Tensor> compute::scatterRows(const Tensor &cache, const Tensor &rows, llvm::ArrayRef<int64_t> positions,
+                                            int64_t axis, bool wraps) {
+  bool fits = cache.rank() == rows.rank() && cache.rank() > 0 && axis > 0 && int64_t(positions.size()) == cache.dim(0);
+  for (int64_t dim = 0; fits && dim < cache.rank(); ++dim)
+    fits = dim == axis || cache.dim(dim) == rows.dim(dim);
+  if (!fits)
+    return makeError("rows of shape " + toString(rows.shape()) + " at " + llvm::Twine(positions.size()) +
+                     " positions do not fit a cache of shape " + toString(cache.shape()));
+  Tensor result(cache.dtype(), cache.shape());
+  std::memcpy(result.mutableRaw(), cache.raw(), cache.sizeInBytes());
+  int64_t length = cache.dim(axis), count = rows.dim(axis);
+  int64_t rowBytes = product(cache.shape().drop_front(axis + 1)) * bytesInMemory(cache.dtype());
+  int64_t blocks = product(cache.shape().take_front(axis));
+  int64_t blocksPerBatch = cache.dim(0) ? blocks / cache.dim(0) : 1;
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t row = 0; row < count; ++row) {
+      int64_t at = positions[block / blocksPerBatch] + row;
+      if (at < 0 || length == 0 || (!wraps && at >= length))
+        return makeError("row " + llvm::Twine(at) + " does not fit a cache of " + llvm::Twine(length));
+      std::memcpy(result.mutableRaw() + (block * length + at % length) * rowBytes,
+                  rows.raw() + (block * count + row) * rowBytes, rowBytes);
+    }
+  return result;
+}
+
 llvm::Expected<Tensor> compute::pad(const Tensor &input, llvm::ArrayRef<int64_t> begins, llvm::ArrayRef<int64_t> ends,
                                     const Tensor &value) {
   Shape shape(input.shape()), zeros(input.rank(), 0), axes, steps(input.rank(), 1), starts, stops;

@@ -289,7 +289,7 @@ static void layerNormRow(const T *x, const T *scale, const T *bias, T *y, int64_
       sumLanes(count, [&](int64_t i) { return (double(x[i]) - center) * (double(x[i]) - center); }) / double(count);
   double factor = 1.0 / std::sqrt(variance + epsilon);
   for (int64_t i = 0; i < count; ++i)
-    y[i] = T((double(x[i]) - center) * factor) * scale[i] + (bias ? bias[i] : T(0));
+    y[i] = T((double(x[i]) - center) * factor) * (scale ? scale[i] : T(1)) + (bias ? bias[i] : T(0));
   mean = T(center);
   inverse = T(factor);
 }
@@ -315,7 +315,8 @@ llvm::Expected<LayerNormResult> compute::layerNorm(const Tensor &input, const Te
   dispatchArithmetic(working, [&](auto tag) {
     using T = decltype(tag);
     if constexpr (std::is_floating_point_v<T>) {
-      const T *x = wide.data<T>().data(), *g = gain->data<T>().data(), *b = *shift ? shift->data<T>().data() : nullptr;
+      const T *x = wide.data<T>().data(), *g = *gain ? gain->data<T>().data() : nullptr;
+      const T *b = *shift ? shift->data<T>().data() : nullptr;
       T *y = output.mutableData<T>().data(), *m = mean.mutableData<T>().data(), *d = inverse.mutableData<T>().data();
       forEachRow(rows, length, [&](int64_t row) {
         layerNormRow(x + row * length, g, b, y + row * length, length, epsilon, m[row], d[row]);

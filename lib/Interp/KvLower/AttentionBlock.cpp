@@ -53,6 +53,8 @@ static FailureOr<Rotated> matchRotated(Value heads, Operation *reader) {
   auto rope = heads.getDefiningOp<llm::RopeOp>();
   if (!rope)
     return refuse(reader, "expected RoPE on queries and keys");
+  if (rope.getInterleaved())
+    return refuse(rope, "there is no kernel for interleaved RoPE");
   FailureOr<Value> rows = matchSplit(rope.getInput(), rope);
   if (failed(rows))
     return failure();

@@ -177,7 +177,7 @@ private:
     auto attention = tile::AttentionOp::create(
         builder, location, block.merged.getType(), append.getResult(), sequences, pages, append.getNewKeyCache(),
         append.getNewValueCache(), block.attention.getScaleAttr(), builder.getI64IntegerAttr(known.window),
-        builder.getF64FloatAttr(0), known.cache, tile::AttentionAttr(), SymbolRefAttr());
+        block.attention.getSoftcapAttr(), known.cache, tile::AttentionAttr(), SymbolRefAttr());
     attention->setDiscardableAttr(llm::roleAttrName, builder.getStringAttr(layer + ".attention"));
     block.merged.replaceAllUsesWith(attention.getResult());
     newCaches[block.keyAppend] = append.getNewKeyCache();

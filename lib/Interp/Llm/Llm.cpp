@@ -10,6 +10,7 @@
 #include "quantopt/Interp/Compute/MatMul.h"
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Reduction.h"
+#include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Interp/KernelContext.h"
 #include "quantopt/Interp/Linear.h"
 #include "quantopt/Interp/RowGather.h"
@@ -26,6 +27,18 @@ static llvm::Expected<Tensors> embedding(KernelContext &context) {
 static llvm::Expected<Tensors> rmsNorm(KernelContext &context) {
   double epsilon = llvm::cast<llm::RmsNormOp>(context.op()).getEps().convertToDouble();
   return single(compute::rmsNorm(context.operand(0), context.operand(1), epsilon, -1));
+}
+
+static llvm::Expected<Tensors> layerNorm(KernelContext &context) {
+  double epsilon = llvm::cast<llm::LayerNormOp>(context.op()).getEps().convertToDouble();
+  bool hasScale = bool(llvm::cast<llm::LayerNormOp>(context.op()).getScale());
+  bool hasBias = bool(llvm::cast<llm::LayerNormOp>(context.op()).getBias());
+  Tensor scale = hasScale ? context.operand(1) : Tensor();
+  Tensor bias = hasBias ? context.operand(hasScale ? 2 : 1) : Tensor();
+  llvm::Expected<compute::LayerNormResult> result = compute::layerNorm(context.operand(0), scale, bias, epsilon, -1);
+  if (!result)
+    return result.takeError();
+  return Tensors{result->output};
 }
 
 static llvm::Expected<Tensors> linear(KernelContext &context) {
@@ -47,6 +60,20 @@ static llvm::Expected<Tensors> swiglu(KernelContext &context) {
   return Tensors{compute::swiglu(gate, up)};
 }
 
+static llvm::Expected<Tensors> geglu(KernelContext &context) {
+  bool isTanh = llvm::cast<llm::GegluOp>(context.op()).getApproximate() == "tanh";
+  llvm::Expected<Tensor> gate = compute::gelu(context.operand(0), isTanh);
+  if (!gate)
+    return gate.takeError();
+  return single(compute::binary(compute::Binary::Mul, *gate, context.operand(1)));
+}
+
+static llvm::Expected<Tensors> scale(KernelContext &context) {
+  double factor = llvm::cast<llm::ScaleOp>(context.op()).getFactor().convertToDouble();
+  const Tensor &x = context.operand(0);
+  return single(compute::binary(compute::Binary::Mul, x, compute::scalar(factor, x.dtype())));
+}
+
 static llvm::Expected<Tensors> splitHeads(KernelContext &context) {
   const Tensor &x = context.operand(0);
   auto type = llvm::cast<mlir::RankedTensorType>(context.op()->getResult(0).getType());
@@ -65,37 +92,61 @@ static llvm::Expected<Tensors> mergeHeads(KernelContext &context) {
 }
 
 static llvm::Expected<Tensors> rope(KernelContext &context) {
-  return single(compute::rope(context.operand(0), context.operand(1), context.operand(2)));
+  return single(compute::rope(context.operand(0), context.operand(1), context.operand(2),
+                              llvm::cast<llm::RopeOp>(context.op()).getInterleaved()));
 }
 
 static llvm::Expected<Tensors> kvAppend(KernelContext &context) {
   return single(compute::concat({context.operand(0), context.operand(1)}, 2));
 }
 
+static llvm::Expected<Tensors> kvWrite(KernelContext &context) {
+  Tensor cache = context.operand(0);
+  if (context.has(3)) {
+    int64_t missing = compute::toIntegers(context.operand(3))[0] - cache.dim(2);
+    if (missing > 0) {
+      Tensor zeros = Tensor::zeros(cache.dtype(), {cache.dim(0), cache.dim(1), missing, cache.dim(3)});
+      llvm::Expected<Tensor> longer = compute::concat({cache, zeros}, 2);
+      if (!longer)
+        return longer.takeError();
+      cache = *longer;
+    }
+  }
+  llvm::SmallVector<int64_t> positions = compute::toIntegers(context.operand(2));
+  return single(compute::scatterRows(cache, context.operand(1), positions, 2, /*wraps=*/false));
+}
+
+template <typename OpTy> static compute::AttentionOptions optionsOf(OpTy op) {
+  return {op.getScale().convertToDouble(), op.getSoftcap().convertToDouble(), op.getZeroMaskedRows()};
+}
+
 static llvm::Expected<Tensors> attention(KernelContext &context) {
-  double scale = llvm::cast<llm::AttentionOp>(context.op()).getScale().convertToDouble();
-  return single(
-      compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3), {scale}));
+  return single(compute::attention(context.operand(0), context.operand(1), context.operand(2), context.operand(3),
+                                   optionsOf(llvm::cast<llm::AttentionOp>(context.op()))));
 }
 
 static llvm::Expected<Tensors> mixedAttention(KernelContext &context) {
   auto op = llvm::cast<llm::MixedAttentionOp>(context.op());
   return single(
       compute::mixedAttention(context.operand(0), context.operand(1), context.operand(2), context.operand(3),
-                              context.operand(4), context.operand(5), {op.getScale().convertToDouble()},
+                              context.operand(4), context.operand(5), optionsOf(op),
                               {int64_t(op.getSinks()), int64_t(op.getResidual()), int64_t(op.getKeyBlock())}));
 }
 
 void interp::registerLlmKernels(KernelRegistry &registry) {
   registry.add<llm::EmbeddingOp>(embedding, {1});
   registry.add<llm::RmsNormOp>(rmsNorm);
+  registry.add<llm::LayerNormOp>(layerNorm);
   registry.add<llm::LinearOp>(linear, {1});
   registry.add<llm::ResidualAddOp>(residualAdd);
   registry.add<llm::SwigluOp>(swiglu);
+  registry.add<llm::GegluOp>(geglu);
+  registry.add<llm::ScaleOp>(scale);
   registry.add<llm::SplitHeadsOp>(splitHeads);
   registry.add<llm::MergeHeadsOp>(mergeHeads);
   registry.add<llm::RopeOp>(rope);
   registry.add<llm::KvAppendOp>(kvAppend);
+  registry.add<llm::KvWriteOp>(kvWrite);
   registry.add<llm::AttentionOp>(attention);
   registry.add<llm::MixedAttentionOp>(mixedAttention);
 }

@@ -80,19 +80,7 @@ static Kernel swishKernel(float defaultAlpha) {
 }
 
 static llvm::Expected<Tensors> gelu(KernelContext &context) {
-  const Tensor &x = context.operand(0);
-  llvm::Expected<Tensor> gate = x;
-  if (context.node().getString("approximate", "none") == "tanh") {
-    llvm::Expected<Tensor> cube = withNumber(Binary::Pow, x, 3);
-    llvm::Expected<Tensor> scaled = withNumber(Binary::Mul, std::move(cube), 0.044715);
-    if (!scaled)
-      return scaled.takeError();
-    gate = withFunction(Unary::Tanh,
-                        withNumber(Binary::Mul, compute::binary(Binary::Add, x, *scaled), std::sqrt(2 / M_PI)));
-  } else {
-    gate = withFunction(Unary::Erf, withNumber(Binary::Mul, std::move(gate), M_SQRT1_2));
-  }
-  return single(times(x, withNumber(Binary::Mul, withNumber(Binary::Add, std::move(gate), 1), 0.5)));
+  return single(compute::gelu(context.operand(0), context.node().getString("approximate", "none") == "tanh"));
 }
 
 /// Bounds are inputs, or attributes before opset 11.

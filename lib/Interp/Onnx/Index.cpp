@@ -77,20 +77,7 @@ static llvm::Expected<Tensors> tensorScatter(KernelContext &context) {
   if (context.has(2))
     positions = compute::toIntegers(context.operand(2));
   bool wraps = context.node().getString("mode", "linear") == "circular";
-  Tensor result(cache.dtype(), cache.shape());
-  std::memcpy(result.mutableRaw(), cache.raw(), cache.sizeInBytes());
-  int64_t length = cache.dim(*axis), rows = update.dim(*axis);
-  int64_t rowBytes = compute::product(cache.shape().drop_front(*axis + 1)) * bytesInMemory(cache.dtype());
-  int64_t blocks = compute::product(cache.shape().take_front(*axis)), blocksPerBatch = blocks / cache.dim(0);
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t row = 0; row < rows; ++row) {
-      int64_t at = positions[block / blocksPerBatch] + row;
-      if (!wraps && at >= length)
-        return compute::makeError("row " + llvm::Twine(at) + " does not fit a cache of " + llvm::Twine(length));
-      std::memcpy(result.mutableRaw() + (block * length + at % length) * rowBytes,
-                  update.raw() + (block * rows + row) * rowBytes, rowBytes);
-    }
-  return Tensors{result};
+  return single(compute::scatterRows(cache, update, positions, *axis, wraps));
 }
 
 static llvm::Expected<Tensors> cumSum(KernelContext &context) {

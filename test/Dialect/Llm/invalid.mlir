@@ -91,15 +91,15 @@ func.func @merge(%x: tensor<?x?x?x64xf32>) {
 // -----
 // C6: rope.
 func.func @odd(%x: tensor<?x3x?x63xf32>, %t: tensor<?x?x63xf32>) {
-  // expected-error@+1 {{expected input and result [B, heads, S, d] with an even d}}
+  // expected-error@+1 {{expected cos and sin [B, S, r] or [B, 1, S, r] with an even r of at most 63, got 'tensor<?x?x63xf32>'}}
   %y = llm.rope %x, %t, %t : (tensor<?x3x?x63xf32>, tensor<?x?x63xf32>, tensor<?x?x63xf32>) -> tensor<?x3x?x63xf32>
   return
 }
 
 // -----
-func.func @half_tables(%x: tensor<?x3x?x64xf32>, %t: tensor<?x?x32xf32>) {
-  // expected-error@+1 {{expected cos and sin [B, S, d] or [B, 1, S, d], got 'tensor<?x?x32xf32>'}}
-  %y = llm.rope %x, %t, %t : (tensor<?x3x?x64xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> tensor<?x3x?x64xf32>
+func.func @flat_tables(%x: tensor<?x3x?x64xf32>, %t: tensor<?x64xf32>) {
+  // expected-error@+1 {{expected cos and sin [B, S, r] or [B, 1, S, r] with an even r of at most 64, got 'tensor<?x64xf32>'}}
+  %y = llm.rope %x, %t, %t : (tensor<?x3x?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x3x?x64xf32>
   return
 }
 
@@ -175,5 +175,67 @@ func.func @exact_type(%q: tensor<?x9x?x64xf32>, %k: tensor<?x3x?x64xf32>, %e: te
 func.func @mixed_heads(%q: tensor<?x9x?x64xf32>, %k: tensor<?x2x?x64xf32>) {
   // expected-error@+1 {{9 query heads cannot share 2 key and 2 value heads evenly}}
   %a = llm.mixed_attention %q, %k, %k exact %k, %k {key_block = 0 : i64, residual = 8 : i64, scale = 1.0 : f64, sinks = 0 : i64} : (tensor<?x9x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
+// C6: the width of tables.
+func.func @wide_rope(%q: tensor<?x4x?x16xf32>, %cos: tensor<1x?x18xf32>) {
+  // expected-error@+1 {{expected cos and sin [B, S, r] or [B, 1, S, r] with an even r of at most 16}}
+  %0 = llm.rope %q, %cos, %cos : (tensor<?x4x?x16xf32>, tensor<1x?x18xf32>, tensor<1x?x18xf32>) -> tensor<?x4x?x16xf32>
+  return
+}
+
+// -----
+func.func @unequal_tables(%q: tensor<?x4x?x16xf32>, %cos: tensor<1x?x8xf32>, %sin: tensor<1x?x16xf32>) {
+  // expected-error@+1 {{expected cos and sin of one width}}
+  %0 = llm.rope %q, %cos, %sin : (tensor<?x4x?x16xf32>, tensor<1x?x8xf32>, tensor<1x?x16xf32>) -> tensor<?x4x?x16xf32>
+  return
+}
+
+// -----
+// C8: the soft-cap.
+func.func @softcap(%q: tensor<?x4x?x16xf32>) {
+  // expected-error@+1 {{expected a softcap that is not negative}}
+  %0 = llm.attention %q, %q, %q {scale = 1.0 : f64, softcap = -1.0 : f64} : (tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x?x16xf32>
+  return
+}
+
+// -----
+// C10: layer_norm.
+func.func @layer_norm_bias(%x: tensor<?x8xf32>, %b: tensor<4xf32>) {
+  // expected-error@+1 {{expected a bias of the size of the last dimension of 'tensor<?x8xf32>', got 'tensor<4xf32>'}}
+  %0 = llm.layer_norm %x bias %b : tensor<4xf32> {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
+  return
+}
+
+// -----
+// C11: geglu.
+func.func @geglu(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected approximate to be "none" or "tanh", got "quick"}}
+  %0 = llm.geglu %x, %x {approximate = "quick"} : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+// C4: scale.
+func.func @scale(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected operands and result of one shape}}
+  %0 = llm.scale %x {factor = 2.0 : f64} : (tensor<?x8xf32>) -> tensor<?x4xf32>
+  return
+}
+
+// -----
+// C12: kv_write.
+func.func @kv_write_index(%k: tensor<?x2x32x16xf32>, %rows: tensor<?x2x?x16xf32>, %index: tensor<?x1xi64>) {
+  // expected-error@+1 {{expected an integer index [B], got 'tensor<?x1xi64>'}}
+  %0 = llm.kv_write %k, %rows at %index : (tensor<?x2x32x16xf32>, tensor<?x2x?x16xf32>, tensor<?x1xi64>) -> tensor<?x2x32x16xf32>
+  return
+}
+
+// -----
+func.func @kv_write_length(%k: tensor<?x2x32x16xf32>, %rows: tensor<?x2x?x16xf32>, %index: tensor<?xi64>) {
+  // expected-error@+1 {{expected a result as long as the cache, got 'tensor<?x2x64x16xf32>' for 'tensor<?x2x32x16xf32>'}}
+  %0 = llm.kv_write %k, %rows at %index : (tensor<?x2x32x16xf32>, tensor<?x2x?x16xf32>, tensor<?xi64>) -> tensor<?x2x64x16xf32>
   return
 }

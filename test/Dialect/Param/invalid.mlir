@@ -96,3 +96,49 @@ func.func @transpose(%0: tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>) {
   %1 = param.transpose %0 : tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<8x4xf32>
   return
 }
+
+// -----
+// C13: a part.
+func.func @slice(%0: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected a part of 'tensor<4x8xf32>' along one dimension, got 'tensor<2x8xf32>' at 3 of dimension 0}}
+  %1 = param.slice %0 dim 0 at 3 : tensor<4x8xf32> to tensor<2x8xf32>
+  return
+}
+
+// -----
+!rotated = tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>
+func.func @slice_of_rotated(%0: !rotated) {
+  // expected-error@+1 {{basis}}
+  %1 = param.slice %0 dim 1 at 0 : !rotated to tensor<4x4xf32>
+  return
+}
+
+// -----
+// C14: floating-point elements.
+func.func @offset(%0: tensor<8xi8>) {
+  // expected-error@+1 {{expected floating-point elements, got 'tensor<8xi8>'}}
+  %1 = param.offset %0 by 1.0 : tensor<8xi8>
+  return
+}
+
+// -----
+func.func @center(%0: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected a dimension of a floating-point tensor, got dimension 2 of 'tensor<4x8xf32>'}}
+  %1 = param.center %0 dim 2 : tensor<4x8xf32>
+  return
+}
+
+// -----
+func.func @add(%0: tensor<8xi8>) {
+  // expected-error@+1 {{expected floating-point elements, got 'tensor<8xi8>'}}
+  %1 = param.add %0, %0 : tensor<8xi8>
+  return
+}
+
+// -----
+// C15: matrix times vector.
+func.func @matvec(%0: tensor<4x8xf32>, %1: tensor<4xf32>) {
+  // expected-error@+1 {{expected a matrix [m, n] and a vector [n] that give a vector [m]}}
+  %2 = param.matvec %0, %1 : (tensor<4x8xf32>, tensor<4xf32>) -> tensor<8xf32>
+  return
+}

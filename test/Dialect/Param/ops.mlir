@@ -52,3 +52,18 @@ func.func @cast(%0: tensor<4x8xf32, #rot.basis<[_, #rot.hadamard<8>]>>) -> tenso
   %2 = param.cast %1 : tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>> to tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>>
   return %2 : tensor<4x8xf16, #rot.basis<[_, #rot.hadamard<8>]>>
 }
+
+// CHECK-LABEL: @algebra
+func.func @algebra(%w: tensor<6x8xf32>, %b: tensor<8xf32>) -> (tensor<2x8xf32>, tensor<6xf32>, tensor<8xf32>) {
+  // CHECK: param.slice %arg0 dim 0 at 4 : tensor<6x8xf32> to tensor<2x8xf32>
+  %0 = param.slice %w dim 0 at 4 : tensor<6x8xf32> to tensor<2x8xf32>
+  // CHECK: param.offset %arg1 by 1.000000e+00 : tensor<8xf32>
+  %1 = param.offset %b by 1.0 : tensor<8xf32>
+  // CHECK: param.center %{{.*}} dim 0 : tensor<2x8xf32>
+  %2 = param.center %0 dim 0 : tensor<2x8xf32>
+  // CHECK: param.matvec %arg0, %{{.*}} : (tensor<6x8xf32>, tensor<8xf32>) -> tensor<6xf32>
+  %3 = param.matvec %w, %1 : (tensor<6x8xf32>, tensor<8xf32>) -> tensor<6xf32>
+  // CHECK: param.add %{{.*}}, %arg1 : tensor<8xf32>
+  %4 = param.add %1, %b : tensor<8xf32>
+  return %2, %3, %4 : tensor<2x8xf32>, tensor<6xf32>, tensor<8xf32>
+}

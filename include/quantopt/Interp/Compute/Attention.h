@@ -42,9 +42,10 @@ llvm::Expected<Tensor> mixedAttention(const Tensor &q, const Tensor &k, const Te
                                       const Tensor &exactV, const Tensor &mask, AttentionOptions options,
                                       ExactTokens tokens);
 
-/// x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the last dimension of x [B, H, S, D]; cos and sin are [B, S, D],
-/// [B, 1, S, D] or the same with one batch.
-llvm::Expected<Tensor> rope(const Tensor &x, const Tensor &cos, const Tensor &sin);
+/// x·cos + [−x₂, x₁]·sin for the halves x₁, x₂ of the first R elements of the rows of x [B, H, S, D], or for their even
+/// and odd elements if `interleaved`; the others stay. cos and sin are [B, S, R] or [B, 1, S, R], where B and S may
+/// be 1.
+llvm::Expected<Tensor> rope(const Tensor &x, const Tensor &cos, const Tensor &sin, bool interleaved = false);
 
 /// Where the cosines and sines of a rotary embedding are, and what they turn.
 struct RotaryTables {

@@ -68,6 +68,9 @@ llvm::Expected<Tensor> where(const Tensor &condition, const Tensor &left, const 
 /// silu(gate) · up, elementwise, without the intermediate tensor; equal shapes.
 Tensor swiglu(const Tensor &gate, const Tensor &up);
 
+/// x·Φ(x), or with `tanh` x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), rounded after every operation.
+llvm::Expected<Tensor> gelu(const Tensor &input, bool tanh);
+
 /// exp of `count` values, as Unary::Exp computes it. `input` may be `output`.
 void exponentials(const float *input, float *output, int64_t count);
 void exponentials(const double *input, double *output, int64_t count);

@@ -45,6 +45,11 @@ llvm::Expected<Tensor> scatterND(const Tensor &input, const Tensor &indices, con
 llvm::Expected<Tensor> scatterElements(const Tensor &input, const Tensor &indices, const Tensor &updates, int64_t axis,
                                        ScatterReduction reduction);
 
+/// A copy of `cache` with `rows` written along `axis`: for index b of the first dimension from positions[b] on, past
+/// the end from the start again if `wraps`. Otherwise a row outside is an error.
+llvm::Expected<Tensor> scatterRows(const Tensor &cache, const Tensor &rows, llvm::ArrayRef<int64_t> positions,
+                                   int64_t axis, bool wraps);
+
 /// `begins` and `ends` elements of `value` (a scalar of the input's type) added per dimension; negative ones cut.
 llvm::Expected<Tensor> pad(const Tensor &input, llvm::ArrayRef<int64_t> begins, llvm::ArrayRef<int64_t> ends,
                            const Tensor &value);

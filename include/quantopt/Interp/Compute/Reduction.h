@@ -32,7 +32,8 @@ llvm::Expected<Tensor> rmsNorm(const Tensor &input, const Tensor &scale, double 
 struct LayerNormResult {
   Tensor output, mean, inverseDeviation;
 };
-/// (x - mean) / sqrt(variance + epsilon) · scale + bias over all dimensions from `axis` on; bias may be null.
+/// (x - mean) / sqrt(variance + epsilon) · scale + bias over all dimensions from `axis` on; scale and bias may be
+/// null.
 llvm::Expected<LayerNormResult> layerNorm(const Tensor &input, const Tensor &scale, const Tensor &bias, double epsilon,
                                           int64_t axis);
 

@@ -46,6 +46,8 @@ Ties RmsNormOp::getBasisTies() {
   int64_t last = lastDim(getInput());
   return {{getScale() ? Accepts::Standard : Accepts::Orthogonal, {{getInput(), last}, {getResult(), last}}}};
 }
+/// The mean is that of the stored elements, so every dimension stays standard.
+Ties LayerNormOp::getBasisTies() { return {}; }
 /// x Wᵀ = (x T)(W T⁻ᵀ)ᵀ, and (x Wᵀ + b) T = x (Tᵀ W)ᵀ + b T.
 Ties LinearOp::getBasisTies() {
   BasisTie out{Accepts::Any, {{getWeight(), 0}, {getResult(), lastDim(getResult())}}};
@@ -61,8 +63,17 @@ Ties SwigluOp::getBasisTies() {
   int64_t last = lastDim(getResult());
   return {{Accepts::Diagonal, {{getUp(), last}, {getResult(), last}}}};
 }
+Ties GegluOp::getBasisTies() {
+  int64_t last = lastDim(getResult());
+  return {{Accepts::Diagonal, {{getUp(), last}, {getResult(), last}}}};
+}
+Ties ScaleOp::getBasisTies() { return rot::tieAllDims(getInput(), getResult()); }
 Ties RopeOp::getBasisTies() { return {}; }
 Ties KvAppendOp::getBasisTies() {
+  int64_t last = lastDim(getResult());
+  return {{Accepts::Any, {{getCache(), last}, {getRows(), last}, {getResult(), last}}}};
+}
+Ties KvWriteOp::getBasisTies() {
   int64_t last = lastDim(getResult());
   return {{Accepts::Any, {{getCache(), last}, {getRows(), last}, {getResult(), last}}}};
 }
@@ -97,17 +108,22 @@ LogicalResult EmbeddingOp::verify() {
   return success();
 }
 
-LogicalResult RmsNormOp::verify() {
-  auto input = typeOf(getInput()), result = typeOf(getResult());
-  if (input.getRank() < 1 || !shapesMayEqual(input.getShape(), result.getShape())) // C2
-    return emitOpError() << "expected input and result of one shape, got " << input << " and " << result;
-  if (getScale() && (typeOf(getScale()).getRank() != 1 || !mayEqual(lastSize(getScale()), lastSize(getInput())))) // C2
-    return emitOpError() << "expected a scale of the size of the last dimension of " << input << ", got "
-                         << getScale().getType();
-  if (getEps().convertToDouble() < 0) // C2
-    return emitOpError() << "expected eps not to be negative";
+/// C2, C10: what norms of the last dimension share.
+template <typename OpTy> static LogicalResult verifyNorm(OpTy op, ValueRange vectors) {
+  auto input = typeOf(op.getInput()), result = typeOf(op.getResult());
+  if (input.getRank() < 1 || !shapesMayEqual(input.getShape(), result.getShape()))
+    return op.emitOpError() << "expected input and result of one shape, got " << input << " and " << result;
+  for (Value vector : vectors)
+    if (vector && (typeOf(vector).getRank() != 1 || !mayEqual(lastSize(vector), lastSize(op.getInput()))))
+      return op.emitOpError() << "expected a " << (vector == op.getScale() ? "scale" : "bias")
+                              << " of the size of the last dimension of " << input << ", got " << vector.getType();
+  if (op.getEps().convertToDouble() < 0)
+    return op.emitOpError() << "expected eps not to be negative";
   return success();
 }
+
+LogicalResult RmsNormOp::verify() { return verifyNorm(*this, getScale()); }                // C2
+LogicalResult LayerNormOp::verify() { return verifyNorm(*this, {getScale(), getBias()}); } // C10
 
 LogicalResult LinearOp::verify() {
   auto input = typeOf(getInput()), weight = typeOf(getWeight()), result = typeOf(getResult());
@@ -134,6 +150,12 @@ static LogicalResult verifyElementwise(Operation *op) {
 }
 LogicalResult ResidualAddOp::verify() { return verifyElementwise(*this); }
 LogicalResult SwigluOp::verify() { return verifyElementwise(*this); }
+LogicalResult ScaleOp::verify() { return verifyElementwise(*this); }
+LogicalResult GegluOp::verify() {
+  if (getApproximate() != "none" && getApproximate() != "tanh") // C11
+    return emitOpError() << "expected approximate to be \"none\" or \"tanh\", got \"" << getApproximate() << '"';
+  return verifyElementwise(*this);
+}
 
 /// C5: [B, S, heads·d] against [B, heads, S, d].
 static LogicalResult verifyHeads(Operation *op, RankedTensorType joint, RankedTensorType split) {
@@ -150,27 +172,46 @@ LogicalResult MergeHeadsOp::verify() { return verifyHeads(*this, typeOf(getResul
 
 LogicalResult RopeOp::verify() {
   auto input = typeOf(getInput()), result = typeOf(getResult());
-  if (input.getRank() != 4 || !shapesMayEqual(input.getShape(), result.getShape()) || input.getDimSize(3) % 2) // C6
-    return emitOpError() << "expected input and result [B, heads, S, d] with an even d, got " << input << " and "
-                         << result;
-  for (Value table : {getCos(), getSin()})
-    if ((typeOf(table).getRank() != 3 && typeOf(table).getRank() != 4) ||
-        !mayEqual(lastSize(table), lastSize(getInput()))) // C6
-      return emitOpError() << "expected cos and sin [B, S, d] or [B, 1, S, d], got " << table.getType();
+  if (input.getRank() != 4 || !shapesMayEqual(input.getShape(), result.getShape())) // C6
+    return emitOpError() << "expected input and result [B, heads, S, d], got " << input << " and " << result;
+  for (Value table : {getCos(), getSin()}) {
+    int64_t width = typeOf(table).getRank() ? lastSize(table) : 0, size = lastSize(getInput());
+    bool isTooWide = !ShapedType::isDynamic(width) && !ShapedType::isDynamic(size) && width > size;
+    if ((typeOf(table).getRank() != 3 && typeOf(table).getRank() != 4) || width % 2 || isTooWide) // C6
+      return emitOpError() << "expected cos and sin [B, S, r] or [B, 1, S, r] with an even r of at most " << size
+                           << ", got " << table.getType();
+  }
+  if (!mayEqual(lastSize(getCos()), lastSize(getSin()))) // C6
+    return emitOpError() << "expected cos and sin of one width, got " << getCos().getType() << " and "
+                         << getSin().getType();
   return success();
 }
 
-LogicalResult KvAppendOp::verify() {
-  auto cache = typeOf(getCache()), rows = typeOf(getRows()), result = typeOf(getResult());
+/// C7, C12: a cache, rows and the cache with these rows.
+template <typename OpTy> static LogicalResult verifyCache(OpTy op) {
+  auto cache = typeOf(op.getCache()), rows = typeOf(op.getRows()), result = typeOf(op.getResult());
   auto agree = [](RankedTensorType a, RankedTensorType b) {
     return a.getRank() == 4 && b.getRank() == 4 && a.getElementType() == b.getElementType() &&
            mayEqual(a.getDimSize(0), b.getDimSize(0)) && mayEqual(a.getDimSize(1), b.getDimSize(1)) &&
            mayEqual(a.getDimSize(3), b.getDimSize(3));
   };
-  if (!agree(cache, rows) || !agree(cache, result)) // C7
-    return emitOpError() << "expected a cache, rows and a result [B, kv_heads, length, d], got " << cache << ", "
-                         << rows << " and " << result;
+  if (!agree(cache, rows) || !agree(cache, result))
+    return op.emitOpError() << "expected a cache, rows and a result [B, kv_heads, length, d], got " << cache << ", "
+                            << rows << " and " << result;
   return success();
+}
+LogicalResult KvAppendOp::verify() { return verifyCache(*this); } // C7
+LogicalResult KvWriteOp::verify() {
+  auto isPosition = [](Value value, int64_t rank) {
+    return typeOf(value).getRank() == rank && typeOf(value).getElementType().isSignlessInteger();
+  };
+  if (!isPosition(getIndex(), 1) || (getLength() && !isPosition(getLength(), 0))) // C12
+    return emitOpError() << "expected an integer index [B]" << (getLength() ? " and an integer length" : "") << ", got "
+                         << getIndex().getType() << (getLength() ? " and " : "");
+  if (!getLength() && !mayEqual(typeOf(getCache()).getDimSize(2), typeOf(getResult()).getDimSize(2))) // C12
+    return emitOpError() << "expected a result as long as the cache, got " << getResult().getType() << " for "
+                         << getCache().getType();
+  return verifyCache(*this);
 }
 
 /// C8: heads and head sizes of an attention.
@@ -187,6 +228,8 @@ template <typename OpTy> static LogicalResult verifyHeads(OpTy op) {
     return op.emitOpError()
            << "expected queries and keys of one head size, and a result with the heads of the queries and "
               "the head size of the values";
+  if (op.getSoftcap().convertToDouble() < 0) // C8
+    return op.emitOpError() << "expected a softcap that is not negative";
   return success();
 }
 

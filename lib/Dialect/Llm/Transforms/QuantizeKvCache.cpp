@@ -98,7 +98,8 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
       auto mixed = llm::MixedAttentionOp::create(
           builder, attention.getLoc(), attention.getType(), attention.getQuery(), keyRead, valueRead, key.getResult(),
           value.getResult(), attention.getMask(), attention.getScaleAttr(), builder.getI64IntegerAttr(sinks),
-          builder.getI64IntegerAttr(residual), builder.getI64IntegerAttr(hasKeyBlocks ? int64_t(residual) : 0));
+          builder.getI64IntegerAttr(residual), builder.getI64IntegerAttr(hasKeyBlocks ? int64_t(residual) : 0),
+          attention.getSoftcapAttr(), attention.getZeroMaskedRowsAttr());
       mixed->setDiscardableAttrs(attention->getDiscardableAttrDictionary());
       attention.replaceAllUsesWith(mixed.getResult());
       attention.erase();

@@ -23,6 +23,18 @@ static ParseResult parseInteger(OpAsmParser &parser, IntegerAttr &value) {
 }
 static void printInteger(OpAsmPrinter &printer, Operation *, IntegerAttr value) { printer << value.getInt(); }
 
+/// An F64Attr without its type.
+static ParseResult parseFloat(OpAsmParser &parser, FloatAttr &value) {
+  double number;
+  if (parser.parseFloat(number))
+    return failure();
+  value = parser.getBuilder().getF64FloatAttr(number);
+  return success();
+}
+static void printFloat(OpAsmPrinter &printer, Operation *, FloatAttr value) {
+  printer.printAttributeWithoutType(value);
+}
+
 #include "param/ParamInterfacesOp.cpp.inc"
 #include "param/ParamOpsDialect.cpp.inc"
 #define GET_OP_CLASSES
