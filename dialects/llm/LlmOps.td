@@ -162,8 +162,9 @@ def Llm_KvWriteOp : Llm_Op<"kv_write"> {
   let summary = "The cache with new rows written at a position of each sequence";
   let description = [{
     For buffers that are longer than what they hold: row s of sequence b goes to row index[b] + s of the cache. The result
-    has as many rows as the cache, or with `length` as many as that scalar says if these are more; rows that nobody has
-    written are 0. Rows at or behind the end are an error when the model runs.
+    has as many rows as the cache; a row at or behind the end is an error when the model runs. With `length` it has as many
+    as that scalar says if these are more, and rows behind the new ones are 0: GroupQueryAttention, whose sequences may be
+    of different length.
 
     Example:
     ```mlir

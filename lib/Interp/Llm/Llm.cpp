@@ -100,19 +100,26 @@ static llvm::Expected<Tensors> kvAppend(KernelContext &context) {
   return single(compute::concat({context.operand(0), context.operand(1)}, 2));
 }
 
+/// `cache` with rows [position, rows) of each sequence cleared, and at least `length` rows.
+static Tensor clearFrom(const Tensor &cache, llvm::ArrayRef<int64_t> positions, int64_t length) {
+  int64_t kept = cache.dim(2), rows = std::max(kept, length), heads = cache.dim(1);
+  Tensor result = Tensor::zeros(cache.dtype(), {cache.dim(0), heads, rows, cache.dim(3)});
+  int64_t rowBytes = cache.dim(3) * bytesInMemory(cache.dtype());
+  for (int64_t block = 0; block < cache.dim(0) * heads; ++block) {
+    int64_t count = std::clamp<int64_t>(positions[block / heads], 0, kept);
+    std::memcpy(result.mutableRaw() + block * rows * rowBytes, cache.raw() + block * kept * rowBytes, count * rowBytes);
+  }
+  return result;
+}
+
 static llvm::Expected<Tensors> kvWrite(KernelContext &context) {
   Tensor cache = context.operand(0);
-  if (context.has(3)) {
-    int64_t missing = compute::toIntegers(context.operand(3))[0] - cache.dim(2);
-    if (missing > 0) {
-      Tensor zeros = Tensor::zeros(cache.dtype(), {cache.dim(0), cache.dim(1), missing, cache.dim(3)});
-      llvm::Expected<Tensor> longer = compute::concat({cache, zeros}, 2);
-      if (!longer)
-        return longer.takeError();
-      cache = *longer;
-    }
-  }
   llvm::SmallVector<int64_t> positions = compute::toIntegers(context.operand(2));
+  if (cache.rank() != 4 || int64_t(positions.size()) != cache.dim(0))
+    return compute::makeError("a cache of shape " + compute::toString(cache.shape()) + " is not written at " +
+                              llvm::Twine(positions.size()) + " positions");
+  if (context.has(3))
+    cache = clearFrom(cache, positions, compute::toIntegers(context.operand(3))[0]);
   return single(compute::scatterRows(cache, context.operand(1), positions, 2, /*wraps=*/false));
 }
 
