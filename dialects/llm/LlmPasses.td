@@ -22,6 +22,10 @@ def FuseNormScalePass : Llm_Pass<"llm-fuse-norm-scale"> {
     norm with a reader that is not an `llm.linear` over a weight expression keeps its scale; a remark names the reader.
     A weight that others read too (a tied head) is scaled for this reader alone.
 
+    The bias of a `llm.layer_norm` moves with its scale, into the biases of its readers. Where weights alone write the
+    stream that it reads, and only such norms read it, these weights are centred (`param.center`): then every row has mean
+    0, and the norms become `llm.rms_norm` (SliceGPT, arXiv:2401.15024, section 3).
+
     Example:
     ```mlir
     %n = llm.rms_norm %x scale %gamma : tensor<8xf32> {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
@@ -42,13 +46,18 @@ def RotInsertPass : Llm_Pass<"rot-insert"> {
     | R1 | the residual stream | signed Hadamard of the hidden size | nothing |
     | R2 | values, per head, up to the output projection | Hadamard of the head size | nothing |
     | R3 | queries and keys after RoPE, and the cached keys | Hadamard of the head size | q and new k |
-    | R4 | the contraction inside the down projection | Hadamard of the intermediate size | its input |
+    | R4 | the contraction inside the down projection, gated or not | Hadamard of the intermediate size | its input |
 
     A web ends at weights, which are converted offline. It goes through the model's state (`llm.state`): cached keys and
     values change basis, and with them the signature of the function. Every other argument and result stays standard.
     Where a web meets an op that needs the standard basis and that the table does not list as online, a conversion is
-    inserted and a warning names the node; where that op is an operator about which nothing is known, it is an error. A
-    norm in the residual stream that still has a scale is an error too: run `llm-fuse-norm-scale` first.
+    inserted and a warning names the node. A site is left out, with a warning that names what is in its way, where that op
+    is a norm whose scale cannot move (norms behind attention and MLP, on the way into the residual stream), a
+    `llm.layer_norm` whose stream could not be centred, or an operator about which nothing is known; `strict` makes an
+    error of that. A norm whose scale could move is an error: run `llm-fuse-norm-scale` first.
+
+    R3 acts behind RoPE, so it does not matter whether that is partial or interleaved, nor whether queries and keys have norms
+    before it; R2 and R4 do not see soft-caps, windows and masks.
 
     Example:
     ```mlir
@@ -65,7 +74,8 @@ def RotInsertPass : Llm_Pass<"rot-insert"> {
   }];
   let options = [
     ListOption<"sites", "sites", "std::string", "Which sites: R1, R2, R3, R4 (default: all four)">,
-    DefaultOption<"seed", "seed", "int64_t", "7", "Seed of the signs of R1; 0: no signs">];
+    DefaultOption<"seed", "seed", "int64_t", "7", "Seed of the signs of R1; 0: no signs">,
+    DefaultOption<"strict", "strict", "bool", "false", "Fail where a site has to be left out">];
 }
 
 def RotAbsorbPass : Llm_Pass<"rot-absorb"> {

@@ -80,14 +80,14 @@ func.func @scaled_norm(%ids: tensor<?xi64>) -> tensor<?x100xf32> {
 }
 
 // -----
-// expected-error@+1 {{has no place for R1, the residual stream; run llm-recognize first, or leave R1 out of sites}}
+// expected-error@+1 {{has no place for a rotation of that kind; run llm-recognize first}}
 func.func @no_place(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %n = llm.rms_norm %x {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
   return %n : tensor<?x8xf32>
 }
 
 // -----
-// expected-error@+1 {{has no place for R1}}
+// expected-error@+1 {{has no place for a rotation}}
 func.func @not_recognized(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   return %x : tensor<?x8xf32>
 }
@@ -110,4 +110,28 @@ func.func @already_rotated(%ids: tensor<?xi64>) -> tensor<?x8xf32> {
   %x = llm.embedding %ids, %r : (tensor<?xi64>, tensor<100x8xf32, #other>) -> tensor<?x8xf32, #other>
   %y = rot.convert %x : tensor<?x8xf32, #other> to tensor<?x8xf32>
   return %y : tensor<?x8xf32>
+}
+
+// -----
+param.file @f "w"
+param.global @g : tensor<8xf32> from @f [offset = 0, length = 32]
+param.global @e : tensor<100x8xf32> from @f [offset = 32, length = 3200]
+param.global @w : tensor<8x8xf32> from @f [offset = 3232, length = 256]
+// A norm on the way into the residual stream has a scale that nothing can take: the stream stays as it is.
+// CHECK-LABEL: @post_norm
+// CHECK-NOT: rot.
+// CHECK: return
+func.func @post_norm(%ids: tensor<?xi64>) -> tensor<?x100xf32> {
+  %g = param.load @g : tensor<8xf32>
+  %e = param.load @e : tensor<100x8xf32>
+  %w = param.load @w : tensor<8x8xf32>
+  %x = llm.embedding %ids, %e : (tensor<?xi64>, tensor<100x8xf32>) -> tensor<?x8xf32>
+  %n = llm.rms_norm %x {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
+  %a = llm.linear %n, %w : (tensor<?x8xf32>, tensor<8x8xf32>) -> tensor<?x8xf32>
+  // expected-warning@below {{R1, the residual stream, is left out: 1 op stands in its way}}
+  // expected-note@below {{writes it through a scale that cannot move into the weight of a linear behind it}}
+  %p = llm.rms_norm %a scale %g : tensor<8xf32> {eps = 1.0e-5 : f64} : tensor<?x8xf32> -> tensor<?x8xf32>
+  %r = llm.residual_add %x, %p : (tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x8xf32>
+  %y = llm.linear %r, %e : (tensor<?x8xf32>, tensor<100x8xf32>) -> tensor<?x100xf32>
+  return %y : tensor<?x100xf32>
 }

@@ -34,26 +34,44 @@ static bool hasLayers(func::FuncOp func) {
       .wasInterrupted();
 }
 
-/// Whether a layer gives the value to rotate online in the standard basis: what the site is about.
+/// Whether the value to rotate online is given in the standard basis: what the site is about.
 static bool isExpected(const Web::Crossing &crossing, const RotationSiteKind &kind) {
-  return kind.isOnline && crossing.isWriter && isa_and_nonnull<rot::BasisOpInterface>(crossing.op);
+  return kind.isOnline && crossing.isWriter && crossing.op && !crossing.op->hasTrait<rot::Opaque>();
 }
 
-/// Names every conversion of a value that the site does not promise; fails where running another pass avoids it.
-static LogicalResult checkBorder(const Web &web, const RotationSiteKind &kind) {
+/// Why a web cannot be rotated where it meets `op`; empty if a conversion can stand there.
+static std::string findObstacle(const Web::Crossing &crossing) {
+  Operation *op = crossing.op;
+  if (!op)
+    return "";
+  if (op->hasTrait<rot::Opaque>()) // C10 of rot
+    return "and nothing is known about its operator";
+  if (isa<llm::LayerNormOp>(op))
+    return "and takes its mean, which could not be moved into the weights that write it";
+  auto norm = dyn_cast<llm::RmsNormOp>(op);
+  if (norm && norm.getScale() && crossing.isWriter)
+    return "through a scale that cannot move into the weight of a linear behind it";
+  if (norm && norm.getScale())
+    return "and has a scale that not all of its readers can take";
+  return "";
+}
+
+/// A scale that another pass would have moved out of the way is a mistake in the pipeline.
+static LogicalResult checkScales(const Web &web, const RotationSiteKind &kind) {
+  for (const Web::Crossing &crossing : web.getCrossings()) {
+    auto norm = dyn_cast_or_null<llm::RmsNormOp>(crossing.op);
+    if (norm && norm.getScale() && !isExpected(crossing, kind) && !llm::findNormScaleBlocker(norm))
+      return norm.emitOpError() << nodePrefix(norm) << "has a scale, so " << kind.description << " (" << kind.name
+                                << ") cannot be rotated; run llm-fuse-norm-scale first";
+  }
+  return success();
+}
+
+/// Names every conversion of a value that the site does not promise.
+static void warnOfConversions(const Web &web, const RotationSiteKind &kind) {
   for (const Web::Crossing &crossing : web.getCrossings()) {
     if (isExpected(crossing, kind))
       continue;
-    auto norm = dyn_cast_or_null<llm::RmsNormOp>(crossing.op);
-    if (norm && norm.getScale() && !llm::findNormScaleBlocker(norm))
-      return norm.emitOpError() << nodePrefix(norm) << "has a scale, so " << kind.description << " (" << kind.name
-                                << ") cannot be rotated; run llm-fuse-norm-scale first";
-    if (crossing.op && crossing.op->hasTrait<rot::Opaque>()) // C10
-      return crossing.op->emitError()
-             << "'" << crossing.op->getName() << "' op " << nodePrefix(crossing.op)
-             << (crossing.isWriter ? "gives " : "reads ") << kind.description
-             << ", and nothing is known about its operator, so " << kind.name
-             << " cannot pass it; leave that site out of 'sites', or take the node out of the model";
     if (!crossing.op) {
       Web::Member member = crossing.member;
       web.getFunction().emitWarning() << "argument #" << cast<BlockArgument>(member.value).getArgNumber()
@@ -65,7 +83,6 @@ static LogicalResult checkBorder(const Web &web, const RotationSiteKind &kind) {
                                << (crossing.isWriter ? "gives " : "reads ") << kind.description << " (" << kind.name
                                << ") in the standard basis: it is converted while the model runs";
   }
-  return success();
 }
 
 namespace {
@@ -85,8 +102,15 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
   void runOnOperation() override {
     if (getOperation().isDeclaration() || (getOperation().isPrivate() && !hasLayers(getOperation())))
       return; // a function that the model calls
-    for (const RotationSiteKind &kind : llm::getRotationSiteKinds())
-      if ((sites.empty() || llvm::is_contained(sites, kind.name)) && failed(insert(kind)))
+    auto isWanted = [&](const RotationSiteKind &kind) { return sites.empty() || llvm::is_contained(sites, kind.name); };
+    auto wanted = llvm::make_filter_range(llm::getRotationSiteKinds(), isWanted);
+    if (llvm::all_of(wanted,
+                     [&](const RotationSiteKind &kind) { return kind.findSites(getOperation(), seed).empty(); })) {
+      getOperation().emitError() << "has no place for a rotation of that kind; run llm-recognize first";
+      return signalPassFailure();
+    }
+    for (const RotationSiteKind &kind : wanted)
+      if (failed(insert(kind)))
         return signalPassFailure();
   }
 
@@ -96,20 +120,55 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
     return it == kinds.end() ? nullptr : it;
   }
 
+  /// An error if nothing may be left out, else a warning.
+  InFlightDiagnostic report(Location location) { return strict ? emitError(location) : emitWarning(location); }
+
   LogicalResult insert(const RotationSiteKind &kind) {
     auto found = kind.findSites(getOperation(), seed);
-    if (found.empty())
-      return getOperation().emitError() << "has no place for " << kind.name << ", " << kind.description
-                                        << "; run llm-recognize first, or leave " << kind.name << " out of sites";
+    if (found.empty()) {
+      report(getOperation().getLoc()) << "there is no place for " << kind.name << ", " << kind.description;
+      return failure(strict);
+    }
+    DenseSet<Value> refused; // values in webs that have been left out
     for (const llm::RotationSite &site : found) {
-      if (rot::getBasis(site.value, site.dim) == site.basis)
+      if (rot::getBasis(site.value, site.dim) == site.basis || refused.contains(site.value))
         continue; // in the web of another site
-      Web web(getOperation(), {param::isWeightExpression, llm::stateAttrName});
-      if (failed(web.grow(site.value, site.dim, site.basis)) || failed(checkBorder(web, kind)))
+      if (failed(insert(kind, site, refused)))
         return failure();
-      rot::retypeWeb(web);
     }
     return success();
+  }
+
+  LogicalResult insert(const RotationSiteKind &kind, const llm::RotationSite &site, DenseSet<Value> &refused) {
+    Web web(getOperation(), {param::isWeightExpression, llm::stateAttrName});
+    if (failed(web.grow(site.value, site.dim, site.basis)) || failed(checkScales(web, kind)))
+      return failure();
+    SmallVector<std::pair<Web::Crossing, std::string>> obstacles;
+    for (const Web::Crossing &crossing : web.getCrossings())
+      if (std::string obstacle = findObstacle(crossing); !obstacle.empty() && !isExpected(crossing, kind))
+        obstacles.push_back({crossing, obstacle});
+    if (obstacles.empty()) {
+      warnOfConversions(web, kind);
+      rot::retypeWeb(web);
+      return success();
+    }
+    for (const Web::Member &member : web.getMembers())
+      refused.insert(member.value);
+    return leaveOut(kind, obstacles);
+  }
+
+  /// Says where a site fails: the first obstacles by name, and how many there are.
+  LogicalResult leaveOut(const RotationSiteKind &kind, ArrayRef<std::pair<Web::Crossing, std::string>> obstacles) {
+    constexpr size_t shown = 8;
+    InFlightDiagnostic report = this->report(obstacles.front().first.op->getLoc());
+    report << kind.name << ", " << kind.description << ", is left out: " << obstacles.size() << " op"
+           << (obstacles.size() == 1 ? " stands" : "s stand") << " in its way";
+    for (const auto &[crossing, why] : obstacles.take_front(shown))
+      report.attachNote(crossing.op->getLoc()) << "'" << crossing.op->getName() << "' op " << nodePrefix(crossing.op)
+                                               << (crossing.isWriter ? "writes it " : "reads it ") << why;
+    if (obstacles.size() > shown)
+      report.attachNote() << "and " << obstacles.size() - shown << " more";
+    return failure(strict);
   }
 };
 } // namespace

@@ -11,9 +11,10 @@
 
 namespace quantopt::llm {
 
-/// The op for whose sake a norm has to keep its scale: the first reader that is not a linear over a weight expression,
-/// or the norm itself if its scale is not a weight expression. Null if the scale can move into the weights.
-mlir::Operation *findNormScaleBlocker(RmsNormOp norm);
+/// The op for whose sake a norm (RmsNormOp or LayerNormOp) has to keep its scale: the first reader that is not a linear
+/// over a weight expression, or the norm itself if its scale or bias is not a weight expression. Null if they can move
+/// into the weights.
+mlir::Operation *findNormScaleBlocker(mlir::Operation *norm);
 
 } // namespace quantopt::llm
 

@@ -37,7 +37,17 @@ static void addQueries(Sites &sites, Operation *op, int64_t) {
     addHadamard(sites, attention.getQuery(), 0);
 }
 
-/// The input of a linear that reads swiglu; a conversion that stands between is looked through.
+/// Whether a value goes into the residual stream, perhaps through a norm or a multiplier of its own.
+static bool entersStream(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) {
+    if (isa<RmsNormOp, LayerNormOp, ScaleOp, rot::ConvertOp>(user))
+      return llvm::any_of(user->getUsers(), [](Operation *next) { return isa<ResidualAddOp>(next); });
+    return isa<ResidualAddOp>(user);
+  });
+}
+
+/// The input of a down projection: of the linear behind a gated activation, or behind an operator that is no layer
+/// (another activation) on the way into the residual stream. A conversion that stands between is looked through.
 static void addDownInput(Sites &sites, Operation *op, int64_t) {
   auto linear = dyn_cast<LinearOp>(op);
   if (!linear)
@@ -45,7 +55,9 @@ static void addDownInput(Sites &sites, Operation *op, int64_t) {
   Value source = linear.getInput();
   if (auto convert = source.getDefiningOp<rot::ConvertOp>())
     source = convert.getInput();
-  if (source.getDefiningOp<SwigluOp>())
+  Operation *writer = source.getDefiningOp();
+  bool isUngated = writer && !isa_and_nonnull<LlmDialect>(writer->getDialect()) && entersStream(linear.getResult());
+  if (isa_and_nonnull<SwigluOp, GegluOp>(writer) || isUngated)
     addHadamard(sites, linear.getInput(), 0);
 }
 

@@ -1,0 +1,19 @@
+// RUN: quant-opt %s --rot-insert="sites=R2 strict=true" --split-input-file --verify-diagnostics
+
+param.file @f "w"
+param.global @e : tensor<100x8xf32> from @f [offset = 0, length = 3200]
+// expected-error@below {{has no place for a rotation of that kind; run llm-recognize first}}
+func.func @no_attention(%ids: tensor<?xi64>) -> tensor<?x8xf32> {
+  %e = param.load @e : tensor<100x8xf32>
+  %x = llm.embedding %ids, %e : (tensor<?xi64>, tensor<100x8xf32>) -> tensor<?x8xf32>
+  return %x : tensor<?x8xf32>
+}
+
+// -----
+func.func @opaque_values(%q: tensor<?x2x?x4xf32>, %v: tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32> {
+  // expected-error@below {{R2, the values of attention, is left out: 1 op stands in its way}}
+  // expected-note@below {{writes it and nothing is known about its operator}}
+  %0 = onnx.node "test::Unknown"(%v) : (tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32>
+  %a = llm.attention %q, %q, %0 {scale = 0.5 : f64} : (tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>) -> tensor<?x2x?x4xf32>
+  return %a : tensor<?x2x?x4xf32>
+}
