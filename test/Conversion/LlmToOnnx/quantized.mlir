@@ -40,7 +40,7 @@ func.func @linear(%x: tensor<?x?x32xf32>) -> tensor<?x?x16xf32> {
 // CHECK-LABEL: func.func @grouped
 // CHECK-DAG:   %[[PADS:.*]] = onnx.Constant() {value = dense<[0, 0, 0, 0, 0, 4]> : tensor<6xi64>}
 // CHECK-DAG:   %[[SPLIT:.*]] = onnx.Constant() {value = dense<[0, 0, 3, 12]> : tensor<4xi64>}
-// CHECK:       %[[PADDED:.*]] = onnx.node "::Pad"(%{{.*}}, %[[PADS]])
+// CHECK:       %[[PADDED:.*]] = onnx.Pad(%{{.*}}, %[[PADS]])
 // CHECK-NEXT:  %[[GROUPS:.*]] = onnx.Reshape(%[[PADDED]], %[[SPLIT]])
 // CHECK-NEXT:  onnx.ReduceMax(%[[GROUPS]], %{{.*}}) {keepdims = 0 : i64}
 // CHECK:       onnx.QuantizeLinear(%arg0, %[[SCALE:.*]]) {axis = -1 : i64, block_size = 12 : i64, output_dtype = 22 : i64}

@@ -42,7 +42,7 @@ func.func @names(%x: tensor<4xf32>) {
 
 func.func @captures(%x: tensor<4xf32>) {
   // expected-error@+1 {{node "n" (If) names 2 captured values but has 1 operands (constraint C1 of the onnx dialect)}}
-  %0 = onnx.node "::If"(%x) node "n" captures ["a", "b"] : (tensor<4xf32>) -> tensor<4xf32>
+  %0 = onnx.If(%x) node "n" captures ["a", "b"] : (tensor<4xf32>) -> tensor<4xf32>
   return
 }
 
@@ -59,5 +59,21 @@ func.func @two_forms(%x: tensor<4xf32>) {
 func.func @no_domain(%x: tensor<4xf32>) {
   // expected-error@+1 {{operator "Neg" is not of the form "domain::Type"}}
   %0 = onnx.node "Neg"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @attribute_kind(%x: tensor<4xf32>) {
+  // expected-error@+1 {{node "sums" (Softmax) has an attribute 'axis' that is not of kind int (constraint C5 of the onnx dialect)}}
+  %0 = onnx.Softmax(%x) {axis = array<i64: 1>} outputs ["sums"] : (tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @subgraph_kind(%c: tensor<i1>) {
+  // expected-error@+1 {{node (If) has an attribute 'then_branch' that is not of kind graph (constraint C5 of the onnx dialect)}}
+  %0 = onnx.If(%c) {then_branch = "x"} : (tensor<i1>) -> tensor<4xf32>
   return
 }

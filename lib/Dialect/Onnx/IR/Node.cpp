@@ -120,12 +120,46 @@ static LogicalResult verifyNames(NodeOpInterface node) {
   return success();
 }
 
-LogicalResult onnx::verifyNode(NodeOpInterface node, int minInputs, int maxInputs, int minOutputs, int maxOutputs) {
+/// Whether an attribute is of the kind that OnnxOps.td calls `kind`.
+static bool isOfKind(Attribute attribute, StringRef kind) {
+  if (kind == "int")
+    return isa<IntegerAttr>(attribute);
+  if (kind == "float")
+    return isa<FloatAttr>(attribute);
+  if (kind == "string")
+    return isa<StringAttr>(attribute);
+  if (kind == "ints")
+    return isa<DenseI64ArrayAttr>(attribute);
+  if (kind == "floats")
+    return isa<DenseF32ArrayAttr>(attribute);
+  if (kind == "strings")
+    return isa<ArrayAttr>(attribute);
+  if (kind == "tensor") // that of a tensor of strings is opaque
+    return isa<ElementsAttr, FlatSymbolRefAttr, ProtoAttr>(attribute);
+  return isa<ProtoAttr>(attribute);
+}
+
+/// Constraint C5: attributes that the operator knows are of their kind, whose names `kinds` lists as name:kind.
+static LogicalResult verifyAttributes(NodeOpInterface node, StringRef kinds) {
+  for (StringRef entry : llvm::split(kinds, ' ')) {
+    auto [name, kind] = entry.split(':');
+    Attribute attribute = kind.empty() ? Attribute() : node.getNodeAttr(name);
+    if (attribute && !isOfKind(attribute, kind))
+      return node->emitError() << describeNode(node) << " has an attribute '" << name << "' that is not of kind "
+                               << kind << " (constraint C5 of the onnx dialect)";
+  }
+  return success();
+}
+
+LogicalResult onnx::verifyNode(NodeOpInterface node, int minInputs, int maxInputs, int minOutputs, int maxOutputs,
+                               StringRef attributeKinds) {
   if (failed(verifyNames(node)))
     return failure();
   if (failed(verifyCount(node, "inputs", node.getNodeInputs().size(), minInputs, maxInputs)))
     return failure();
-  return verifyCount(node, "outputs", node->getNumResults(), minOutputs, maxOutputs);
+  if (failed(verifyCount(node, "outputs", node->getNumResults(), minOutputs, maxOutputs)))
+    return failure();
+  return verifyAttributes(node, attributeKinds);
 }
 
 /// The op of a standard operator, if the dialect has one.
