@@ -9,6 +9,19 @@ function(quantopt_add_subdirectories)
   endforeach()
 endfunction()
 
+# Headers of MLIR take half of the time that a file compiles. They are compiled once, unless there is a compiler cache,
+# which does better with files as they are.
+if(NOT CCACHE)
+  add_library(QuantoptPrecompiled OBJECT ${CMAKE_SOURCE_DIR}/cmake/Precompiled/Mlir.cpp)
+  target_precompile_headers(QuantoptPrecompiled PRIVATE ${CMAKE_SOURCE_DIR}/cmake/Precompiled/Mlir.h)
+  target_compile_options(QuantoptPrecompiled PRIVATE -fpch-instantiate-templates)
+endif()
+function(quantopt_use_precompiled_headers name)
+  if(TARGET QuantoptPrecompiled)
+    target_precompile_headers(${name} REUSE_FROM QuantoptPrecompiled)
+  endif()
+endfunction()
+
 # quantopt_add_library(NAME [MLIR] [LIBS target...])
 # A static library of the folder's *.cpp files, so that a new quantizer, kernel or pass is one file. MLIR links the MLIR
 # shared library and waits for the generated dialect headers; without it the library may use LLVM's Support only.
@@ -20,6 +33,7 @@ function(quantopt_add_library name)
   if(ARG_MLIR)
     mlir_target_link_libraries(${name} PUBLIC MLIRIR)
     add_dependencies(${name} QuantoptDialectHeaders)
+    quantopt_use_precompiled_headers(${name})
   endif()
 endfunction()
 
