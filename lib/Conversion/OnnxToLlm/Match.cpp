@@ -7,7 +7,6 @@
 #include "Match.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -35,32 +34,23 @@ bool quantopt::isTranspose(onnx::TransposeOp node, ArrayRef<int64_t> permutation
   return node && cast<onnx::NodeOpInterface>(*node).getInts("perm") == permutation;
 }
 
-/// The value whose leading dimensions (all but the last) `value` has.
-static Value leadingDimsOf(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    Value next = TypeSwitch<Operation *, Value>(op)
-                     .Case<llm::LinearOp, llm::RmsNormOp, llm::SplitHeadsOp, llm::RopeOp>(
-                         [](auto layer) { return layer.getInput(); })
-                     .Case<llm::ResidualAddOp>([](auto add) { return add.getLhs(); })
-                     .Case<llm::SwigluOp>([](auto swiglu) { return swiglu.getGate(); })
-                     .Case<llm::MergeHeadsOp>([](auto merge) { return merge.getInput(); })
-                     .Case<llm::AttentionOp>([](auto attention) { return attention.getQuery(); })
-                     .Default(Value());
-    if (!next)
-      return value;
-    value = next;
+Value quantopt::behindCasts(Value value) {
+  auto isFloat = [](Value value) { return isa<FloatType>(getElementTypeOrSelf(value.getType())); };
+  while (auto cast = value.getDefiningOp<onnx::CastOp>()) {
+    if (!isFloat(cast->getOperand(0)) || !isFloat(value))
+      break;
+    value = cast->getOperand(0);
   }
   return value;
 }
 
-bool quantopt::haveSameShape(Value a, Value b) {
-  RankedTensorType first = rankedType(a), second = rankedType(b);
-  if (!first || !second || failed(verifyCompatibleShape(first.getShape(), second.getShape())))
-    return false;
-  if (first.hasStaticShape() && second.hasStaticShape())
+bool quantopt::isSameValue(Value a, Value b) {
+  if (a == b)
     return true;
-  bool isLastKnown = !first.isDynamicDim(first.getRank() - 1) && !second.isDynamicDim(first.getRank() - 1);
-  return isLastKnown && leadingDimsOf(a) == leadingDimsOf(b);
+  auto first = a.getDefiningOp<onnx::NodeOpInterface>(), second = b.getDefiningOp<onnx::NodeOpInterface>();
+  return first && second && first->getName() == second->getName() && first.getNodeAttrs() == second.getNodeAttrs() &&
+         first.getQualifiedType() == second.getQualifiedType() && a.getType() == b.getType() &&
+         first->getNumResults() == 1 && first->getOperands() == second->getOperands();
 }
 
 RankedTensorType quantopt::refineType(Operation *root, ArrayRef<int64_t> shape, ArrayRef<int64_t> required) {

@@ -7,6 +7,7 @@
 #ifndef QUANTOPT_CONVERSION_ONNXTOLLM_MATCH_H
 #define QUANTOPT_CONVERSION_ONNXTOLLM_MATCH_H
 
+#include "Dims.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
@@ -47,8 +48,10 @@ bool isWeight(mlir::Value value, int64_t rank);
 bool isAxis(int64_t axis, int64_t dim, mlir::RankedTensorType type);
 /// Whether `node` is a Transpose with this permutation.
 bool isTranspose(onnx::TransposeOp node, llvm::ArrayRef<int64_t> permutation);
-/// Whether both values have the same shape whenever the graph runs. Dataflow must show it: equal `?` prove nothing.
-bool haveSameShape(mlir::Value a, mlir::Value b);
+/// What is cast between floating-point types to give `value`; `value` itself when it is no such cast.
+mlir::Value behindCasts(mlir::Value value);
+/// Whether both values are the same, or the same operator of the same values.
+bool isSameValue(mlir::Value a, mlir::Value b);
 
 /// The type of the value that replaces the root's: static sizes known either from `shape` or from the root. Null when a
 /// reader insists on the root's type and that contradicts or says too little of the `required` dimensions.
@@ -73,9 +76,19 @@ llvm::LogicalResult recognizeLinear(mlir::Operation *root, mlir::RewriterBase &r
 /// llm.linear plus a weight vector: its bias.
 llvm::LogicalResult recognizeBias(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
+// Norms.cpp
+/// x / sqrt(mean(x²) + eps): llm.rms_norm without a scale, or llm.layer_norm when x is centred.
+llvm::LogicalResult recognizeNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A norm in float32 of a narrower type, cast back to it: the norm of that type.
+llvm::LogicalResult recognizeCastNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A norm without a scale times a weight vector, or one more than it: its scale.
+llvm::LogicalResult recognizeNormScale(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// llm.layer_norm plus a weight vector: its bias.
+llvm::LogicalResult recognizeNormBias(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
 // Stream.cpp
-/// x / sqrt(mean(x²) + eps) times a weight vector: llm.rms_norm.
-llvm::LogicalResult recognizeRmsNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A layer's output times a number: llm.scale.
+llvm::LogicalResult recognizeScale(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// g · sigmoid(g) · u: llm.swiglu.
 llvm::LogicalResult recognizeSwiglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// A sum with a layer's output: llm.residual_add.

@@ -1,4 +1,4 @@
-//===- Stream.cpp - norms, gated activations and sums of the residual stream --------===//
+//===- Stream.cpp - gated activations, sums and scales of the residual stream -------===//
 //
 // Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,120 +6,11 @@
 //===----------------------------------------------------------------------------===//
 #include "Evaluate.h"
 #include "Match.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
-
-//===----------------------------------------------------------------------------===//
-// rms_norm
-//===----------------------------------------------------------------------------===//
-
-/// x² as Pow(x, 2) or Mul(x, x); gives x.
-static Value matchSquare(Match &match, Value value) {
-  if (auto power = match.take<onnx::PowOp>(value))
-    return evaluateScalar(power->getOperand(1)) == 2.0 ? power->getOperand(0) : Value();
-  auto product = match.take<onnx::MulOp>(value);
-  return product && product->getOperand(0) == product->getOperand(1) ? product->getOperand(0) : Value();
-}
-
-/// Whether a reduction keeps its one axis, the last one, whichever way its opset states it.
-static bool reducesLastDim(onnx::ReduceMeanOp mean) {
-  NodeOpInterface node = mean;
-  SmallVector<int64_t> axes;
-  if (auto stated = node.getInts("axes"))
-    axes.assign(stated->begin(), stated->end());
-  else if (Value input = node.getNodeInput(1))
-    axes = evaluateIntegers(input).value_or(SmallVector<int64_t>());
-  RankedTensorType type = rankedType(mean->getOperand(0));
-  return node.getInt("keepdims", 1) == 1 && axes.size() == 1 && type && isAxis(axes[0], type.getRank() - 1, type);
-}
-
-/// mean(x²) + eps; gives x.
-static Value matchMeanSquare(Match &match, Value value, double &eps) {
-  auto sum = match.take<onnx::AddOp>(value);
-  if (!sum)
-    return {};
-  for (auto [first, second] : eitherOrder(sum)) {
-    Match trial = match;
-    auto mean = trial.take<onnx::ReduceMeanOp>(first);
-    std::optional<double> constant = evaluateScalar(second);
-    if (!mean || !constant || *constant < 0 || !reducesLastDim(mean))
-      continue;
-    if (Value x = matchSquare(trial, mean->getOperand(0))) {
-      match = trial;
-      eps = *constant;
-      return x;
-    }
-  }
-  return {};
-}
-
-/// sqrt(mean(x²) + eps); gives x.
-static Value matchRoot(Match &match, Value value, double &eps) {
-  if (auto root = match.take<onnx::SqrtOp>(value))
-    return matchMeanSquare(match, root->getOperand(0), eps);
-  auto power = match.take<onnx::PowOp>(value);
-  return power && evaluateScalar(power->getOperand(1)) == 0.5 ? matchMeanSquare(match, power->getOperand(0), eps)
-                                                              : Value();
-}
-
-/// 1 / sqrt(mean(x²) + eps); gives x.
-static Value matchInverseRoot(Match &match, Value value, double &eps) {
-  if (auto reciprocal = match.take<onnx::ReciprocalOp>(value))
-    return matchRoot(match, reciprocal->getOperand(0), eps);
-  if (auto quotient = match.take<onnx::DivOp>(value))
-    return evaluateScalar(quotient->getOperand(0)) == 1.0 ? matchRoot(match, quotient->getOperand(1), eps) : Value();
-  auto power = match.take<onnx::PowOp>(value);
-  return power && evaluateScalar(power->getOperand(1)) == -0.5 ? matchMeanSquare(match, power->getOperand(0), eps)
-                                                               : Value();
-}
-
-/// x / sqrt(mean(x²) + eps) as a quotient or a product; gives x.
-static Value matchNormalized(Match &match, Value value, double &eps) {
-  if (auto quotient = match.take<onnx::DivOp>(value)) {
-    Value x = matchRoot(match, quotient->getOperand(1), eps);
-    return x == quotient->getOperand(0) ? x : Value();
-  }
-  auto product = match.take<onnx::MulOp>(value);
-  if (!product)
-    return {};
-  for (auto [x, factor] : eitherOrder(product)) {
-    Match trial = match;
-    if (matchInverseRoot(trial, factor, eps) != x)
-      continue;
-    match = trial;
-    return x;
-  }
-  return {};
-}
-
-LogicalResult quantopt::recognizeRmsNorm(Operation *root, RewriterBase &rewriter) {
-  if (!isa<onnx::MulOp>(root))
-    return failure();
-  for (auto [normalized, scale] : eitherOrder(root)) {
-    Match match(root);
-    double eps = 0;
-    if (!isWeight(scale, 1))
-      continue;
-    Value x = matchNormalized(match, normalized, eps);
-    RankedTensorType input = x ? rankedType(x) : RankedTensorType();
-    if (!input || !match.isClosed() || input.getShape().back() != rankedType(scale).getDimSize(0))
-      continue;
-    RankedTensorType type = refineType(root, input.getShape());
-    if (!type)
-      continue;
-    rewriter.setInsertionPoint(root);
-    Value norm = llm::RmsNormOp::create(rewriter, root->getLoc(), type, x, scale, rewriter.getF64FloatAttr(eps));
-    replaceRoot(rewriter, root, norm);
-    return success();
-  }
-  return failure();
-}
-
-//===----------------------------------------------------------------------------===//
-// swiglu, residual_add
-//===----------------------------------------------------------------------------===//
 
 /// g · sigmoid(g), or Swish(g); gives g.
 static Value matchSilu(Match &match, Value value) {
@@ -156,17 +47,61 @@ LogicalResult quantopt::recognizeSwiglu(Operation *root, RewriterBase &rewriter)
   return failure();
 }
 
+/// Whether a value comes out of a layer whose output the residual stream takes, or is the stream itself.
+static bool isStream(Value value) {
+  return isa_and_nonnull<llm::LinearOp, llm::RmsNormOp, llm::LayerNormOp, llm::ScaleOp, llm::EmbeddingOp,
+                         llm::ResidualAddOp, llm::AttentionOp, llm::MergeHeadsOp>(value.getDefiningOp());
+}
+
+/// Whether a value is computed element by element from others, as activations are; sums with it are no residual ones.
+static bool isActivation(Value value) {
+  return isa_and_nonnull<onnx::MulOp, onnx::DivOp, onnx::SubOp, onnx::PowOp, onnx::TanhOp, onnx::ErfOp,
+                         onnx::SigmoidOp>(value.getDefiningOp());
+}
+
 LogicalResult quantopt::recognizeResidualAdd(Operation *root, RewriterBase &rewriter) {
   if (!isa<onnx::AddOp>(root))
     return failure();
   for (auto [stream, output] : eitherOrder(root)) {
-    if (!output.getDefiningOp<llm::LinearOp>() || !haveSameShape(stream, output))
+    RankedTensorType streamType = rankedType(stream);
+    if (!isStream(output) || isActivation(stream) || !streamType || streamType.getRank() > 3 ||
+        !haveSameShape(stream, output))
       continue;
-    RankedTensorType type = refineType(root, rankedType(stream).getShape());
+    RankedTensorType type = refineType(root, streamType.getShape());
     if (!type)
       continue;
     rewriter.setInsertionPoint(root);
     replaceRoot(rewriter, root, llm::ResidualAddOp::create(rewriter, root->getLoc(), type, stream, output));
+    return success();
+  }
+  return failure();
+}
+
+/// The one number by which a product or quotient scales `x`, or nothing.
+static std::optional<double> factorOf(Operation *op, Value x, Value other) {
+  RankedTensorType type = rankedType(x), otherType = rankedType(other);
+  bool isQuotient = isa<onnx::DivOp>(op);
+  std::optional<double> number = evaluateScalar(other);
+  if (!number || !type || !otherType || otherType.getRank() > type.getRank() || isWeight(x, type.getRank()) ||
+      (isQuotient && (x != op->getOperand(0) || *number == 0)))
+    return std::nullopt;
+  return isQuotient ? 1 / *number : *number;
+}
+
+LogicalResult quantopt::recognizeScale(Operation *root, RewriterBase &rewriter) {
+  if (!isa<onnx::MulOp, onnx::DivOp>(root))
+    return failure();
+  for (auto [x, other] : eitherOrder(root)) {
+    // Activations scale what they also read otherwise.
+    if (!isStream(x) || rankedType(x).getRank() > 3 || (x.getDefiningOp<llm::LinearOp>() && !x.hasOneUse()))
+      continue;
+    std::optional<double> factor = factorOf(root, x, other);
+    RankedTensorType type = factor ? refineType(root, rankedType(x).getShape()) : RankedTensorType();
+    if (!type || !std::isfinite(*factor))
+      continue;
+    rewriter.setInsertionPoint(root);
+    Value scaled = llm::ScaleOp::create(rewriter, root->getLoc(), type, x, rewriter.getF64FloatAttr(*factor));
+    replaceRoot(rewriter, root, scaled);
     return success();
   }
   return failure();

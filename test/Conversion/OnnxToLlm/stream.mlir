@@ -129,10 +129,11 @@ func.func @norm_of_another(%x: tensor<?x?x8xf32>, %z: tensor<?x?x8xf32>) -> tens
 
 // -----
 
-// The scale is an argument, not a weight.
+// The scale is an argument, not a weight: the norm has none.
 // CHECK-LABEL: func @scale_no_weight
 func.func @scale_no_weight(%x: tensor<?x?x8xf32>, %g: tensor<8xf32>) -> tensor<?x?x8xf32> {
-  // CHECK-NOT: = llm.
+  // CHECK: %[[N:.*]] = llm.rms_norm %{{[a-z0-9]+}} {eps
+  // CHECK: onnx.Mul(%[[N]]
   %eps = onnx.Constant() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
   %0 = onnx.Mul(%x, %x) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
   %1 = onnx.ReduceMean(%0) {axes = array<i64: -1>} : (tensor<?x?x8xf32>) -> tensor<?x?x1xf32>
