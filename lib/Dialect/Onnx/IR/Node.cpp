@@ -8,6 +8,7 @@
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "quantopt/Dialect/Support/NodeName.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace quantopt;
