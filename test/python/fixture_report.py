@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "test/models/Fixtures.md"
 SITES = ("R1", "R2", "R3", "R4")
 FORMS = ("onnx", "llm", "rotated")
-TO_ROTATED = ("--llm-recognize", "--llm-fuse-norm-scale")
 
 PREFACE = """# Fixtures
 
@@ -35,7 +34,8 @@ fails where this page is not what it finds.
 * **left**: nodes among them that are still nodes (or were made by recognition).
 * **onnx, llm, rotated**: whether the recorded outputs of PyTorch come out, within the tolerance of fixture.json, of the imported
   graph, of the recognised one and of the rotated one.
-* **rotates**: the sites R1 to R4 that can be rotated; below the table, why others cannot.
+* **rotates**: the sites R1 to R4 that are rotated in all layers; below the table, why others are not. Where something reads a
+  rotated value that has to stay as it is, it is converted while the model runs: such sites have a star.
 * **verified**: the rotated form in f64 against the imported one in f64: relative mean square error at most 1e-20
   (`--verify-numerics`, prefill and decode, a row of them padded).
 """
@@ -120,6 +120,7 @@ class Facts:
     left: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # of them after recognition
     forms: dict = dataclasses.field(default_factory=dict)  # form to reason
     sites: dict = dataclasses.field(default_factory=dict)  # R1 to R4 to reason
+    online: set = dataclasses.field(default_factory=set)  # sites with conversions at run time that a full rotation has not
     verified: str = ""
 
     @property
@@ -155,18 +156,26 @@ def executions(folder, scratch):
     return {case["form"]: case.get("reason", "") if case["outcome"] != "passed" else "" for case in cases}
 
 
+LEFT_OUT = re.compile(r"warning: (R\d), .* is left out: ")
+NO_PLACE = re.compile(r"warning: (there is no place for (R\d), .*)")
+ONLINE = re.compile(r"warning: .*\((R\d)\) in the standard basis: it is converted while the model runs")
+
+
 def rotations(model):
-    """For each site, why it cannot be rotated; and why the rotated form is not proved in f64."""
-
-    def rotate(sites, *options):
-        status, _, errors = run("quant-opt", model, *TO_ROTATED, f"--rot-insert=sites={','.join(sites)}", *options, "-o", os.devnull)
-        return first_error(errors) if status else ""
-
-    reasons = dict.fromkeys(SITES, "")
-    if rotate(SITES):
-        reasons = {site: rotate([site]) for site in SITES}
-    possible = [site for site in SITES if not reasons[site]]
-    return reasons, rotate(possible, "--verify-numerics") if possible else "nothing to verify"
+    """For each site, why it is not rotated; sites with conversions at run time; why the rotated form is not proved in f64."""
+    passes = ("--llm-recognize", "--llm-fuse-norm-scale", "--rot-insert", "--verify-numerics")
+    status, _, errors = run("quant-opt", model, *passes, "-o", os.devnull)
+    failure = first_error(errors) if status else ""
+    reasons, online = dict.fromkeys(SITES, failure), set()
+    lines = errors.splitlines()
+    for line, following in zip(lines, [*lines[1:], ""]):
+        if match := LEFT_OUT.search(line):
+            reasons[match[1]] = following.split("note: ", 1)[-1]
+        elif match := NO_PLACE.search(line):
+            reasons[match[2]] = match[1]
+        elif match := ONLINE.search(line):
+            online.add(match[1])
+    return reasons, online, failure
 
 
 def examine(folder):
@@ -181,7 +190,7 @@ def examine(folder):
         facts.reemitted = reemission(model, Path(scratch))
         facts.forms = executions(folder, Path(scratch))
     facts.nodes, facts.left = recognition(model)
-    facts.sites, facts.verified = rotations(model)
+    facts.sites, facts.online, facts.verified = rotations(model)
     return facts
 
 
@@ -202,17 +211,15 @@ def cells(facts):
         return [facts.name, "no", *["-"] * (len(HEADINGS) - 2)]
     forms = ["no" if facts.forms.get(form, "not run") else "yes" for form in FORMS]
     left = ", ".join(f"{count} {name}" for name, count in sorted(facts.left.items())) or "-"
-    sites = " ".join(site for site in SITES if not facts.sites[site]) or "-"
-    verified = "-" if not any(reason == "" for reason in facts.sites.values()) else "no" if facts.verified else "yes"
+    sites = " ".join(site + "*" * (site in facts.online) for site in SITES if not facts.sites[site]) or "-"
+    verified = "no" if facts.verified else "yes"
     reemitted = "no" if facts.reemitted else "yes"
     return [facts.name, "yes", reemitted, f"{100 * facts.recognised:.0f} %", left, *forms, sites, verified]
 
 
 def notes(facts):
     """Lines that say why something is not."""
-    reasons = {"import": facts.imported, "re-emit": facts.reemitted, **facts.forms, **facts.sites}
-    if facts.verified and any(reason == "" for reason in facts.sites.values()):
-        reasons["verified"] = facts.verified
+    reasons = {"import": facts.imported, "re-emit": facts.reemitted, **facts.forms, **facts.sites, "verified": facts.verified}
     by_reason = collections.defaultdict(list)
     for what, reason in reasons.items():
         if reason:

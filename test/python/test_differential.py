@@ -24,14 +24,13 @@ ROOT = fixture_report.ROOT
 SHARED = Path(os.environ.get("QUANTOPT_SHARED", ROOT.parent / "shared"))
 FOLDERS = fixture_report.fixture_folders(SHARED if SHARED.is_dir() else None)
 USUAL_TOLERANCE = 1e-4  # of the largest element, as in quant-check
-SMALLEST_VOCABULARY = 90  # of all fixtures
 NOT_IN_ONNXRUNTIME = "Could not find an implementation"
 
 
-def recorded_inputs(folder):
-    """[{name: array}] of the recorded data sets."""
+def recorded(folder, side):
+    """[{name: array}], the inputs or outputs of each recorded data set."""
     sets = sorted(folder.glob("test_data_set_*"))
-    tensors = ([onnx.load_tensor(path) for path in data.glob("input_*.pb")] for data in sets)
+    tensors = ([onnx.load_tensor(path) for path in data.glob(f"{side}_*.pb")] for data in sets)
     return [{tensor.name: numpy_helper.to_array(tensor) for tensor in found} for found in tensors]
 
 
@@ -47,9 +46,10 @@ class Oracle:
         self.inputs = self.session.get_inputs()
         self.outputs = [output.name for output in self.session.get_outputs()]
         self.operators = {node.op_type for node in onnx.load(folder / "model.onnx", load_external_data=False).graph.node}
-        recorded = recorded_inputs(folder)
-        self.is_padded = any(not values["attention_mask"].all() for values in recorded if "attention_mask" in values)
-        self.example = recorded[0]
+        inputs = recorded(folder, "input")
+        self.is_padded = any(not values["attention_mask"].all() for values in inputs if "attention_mask" in values)
+        self.example = inputs[0]
+        self.vocabulary = recorded(folder, "output")[0]["logits"].shape[-1]
         self.caches = [value for value in self.inputs if self.example[value.name].ndim == 4]
 
     def cache_shape(self, value, batch, past):
@@ -81,7 +81,7 @@ def make_feeds(oracle, shape, padding, seed):
     mask = np.ones((batch, past + tokens), np.int64)
     mask[-1, :padding] = 0
     known = {
-        "input_ids": rng.integers(0, SMALLEST_VOCABULARY, (batch, tokens)),
+        "input_ids": rng.integers(0, oracle.vocabulary, (batch, tokens)),
         "attention_mask": mask,
         "position_ids": np.maximum(mask.cumsum(-1) - 1, 0)[:, past:],
         "write_indices": np.full(batch, past),
@@ -95,7 +95,7 @@ def make_feeds(oracle, shape, padding, seed):
     return feeds
 
 
-def record(folder, side, values):
+def write(folder, side, values):
     for number, (name, array) in enumerate(values.items()):
         (folder / f"{side}_{number}.pb").write_bytes(numpy_helper.from_array(np.ascontiguousarray(array), name).SerializeToString())
 
@@ -114,8 +114,8 @@ def test_same_results(folder, tmp_path):
         data.mkdir()
         padding = rng.randint(0, shape[2]) if oracle.is_padded else 0
         feeds = make_feeds(oracle, shape, padding, seed + number)
-        record(data, "input", feeds)
-        record(data, "output", oracle.run(feeds))
+        write(data, "input", feeds)
+        write(data, "output", oracle.run(feeds))
         print(f"data set {number}: batch, tokens, past {shape}, padding {padding}")
     (tmp_path / "model.onnx").touch()  # marks the folder; the model that is run is named
     tolerance = json.loads((folder / "fixture.json").read_text(encoding="utf-8"))["tolerance"]
