@@ -33,6 +33,8 @@ private:
   std::optional<Dim> behindLayer(Operation *op, int64_t dim);
   std::optional<Dim> behindNode(NodeOpInterface node, int64_t dim);
   std::optional<Dim> broadcast(OperandRange operands, int64_t rank, int64_t dim);
+  std::optional<Dim> behindSlice(NodeOpInterface node, int64_t dim);
+  std::optional<Dim> behindConcat(NodeOpInterface node, int64_t dim);
   std::optional<Dim> behindReshape(NodeOpInterface node, int64_t dim);
   std::optional<Dim> rest(NodeOpInterface reshape, const Elements &target, int64_t dim);
   std::optional<Dim> behindElement(NodeOpInterface node, int64_t index);
@@ -140,6 +142,48 @@ std::optional<Dim> DimQuery::behindReshape(NodeOpInterface node, int64_t dim) {
   return (*target)[dim] == -1.0 ? rest(node, *target, dim) : std::optional<Dim>(ofElement(shape, dim));
 }
 
+std::optional<Dim> DimQuery::behindSlice(NodeOpInterface node, int64_t dim) {
+  auto integers = [&](unsigned i) {
+    Value input = node.getNodeInput(i);
+    return input ? evaluateIntegers(input) : std::nullopt;
+  };
+  int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
+  std::optional<SmallVector<int64_t>> axes = integers(3);
+  if (!axes)
+    return std::nullopt;
+  for (int64_t &axis : *axes)
+    axis = axis < 0 ? axis + rank : axis;
+  auto stated = llvm::find(*axes, dim);
+  Dim whole = ofValue(node->getOperand(0), dim);
+  if (stated == axes->end())
+    return whole;
+  auto starts = integers(1), ends = integers(2), steps = integers(4);
+  size_t i = stated - axes->begin();
+  if (!whole.isNumber() || !starts || !ends || i >= starts->size() || i >= ends->size() ||
+      (node.getNodeInput(4) && (!steps || i >= steps->size() || (*steps)[i] < 1)))
+    return std::nullopt;
+  auto fromStart = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + whole.size : at, 0, whole.size); };
+  int64_t step = steps ? (*steps)[i] : 1, start = fromStart((*starts)[i]), end = fromStart((*ends)[i]);
+  return Dim{std::max<int64_t>(0, (end - start + step - 1) / step), {}, {}, 0};
+}
+
+std::optional<Dim> DimQuery::behindConcat(NodeOpInterface node, int64_t dim) {
+  std::optional<int64_t> axis = node.getInt("axis");
+  int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
+  if (!axis)
+    return std::nullopt;
+  if ((*axis < 0 ? *axis + rank : *axis) != dim)
+    return ofValue(node->getOperand(0), dim);
+  Dim sum{0, {}, {}, 0};
+  for (Value operand : node->getOperands()) {
+    Dim part = ofValue(operand, dim);
+    if (!part.isNumber())
+      return std::nullopt;
+    sum.size += part.size;
+  }
+  return sum;
+}
+
 std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
   static const llvm::StringSet<> unary = {"Cast",
                                           "CastLike",
@@ -185,6 +229,10 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
     return broadcast(node->getOperands(), rank, dim);
   if (type == "Reshape")
     return behindReshape(node, dim);
+  if (type == "Slice" && inputType.getRank() == rank)
+    return behindSlice(node, dim);
+  if (type == "Concat" && inputType.getRank() == rank)
+    return behindConcat(node, dim);
   if (type == "Transpose") {
     auto permutation = node.getInts("perm");
     return permutation ? std::optional<Dim>(ofValue(input, (*permutation)[dim])) : std::nullopt;

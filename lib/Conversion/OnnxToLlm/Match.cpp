@@ -13,9 +13,26 @@ using namespace quantopt;
 
 bool Match::isClosed() const {
   return llvm::all_of(inner, [&](Operation *op) {
-    return llvm::all_of(op->getUsers(),
-                        [&](Operation *user) { return user == root || llvm::is_contained(inner, user); });
+    return llvm::all_of(op->getUsers(), [&](Operation *user) {
+      return user == root || isa<onnx::ShapeOp>(user) || llvm::is_contained(inner, user);
+    });
   });
+}
+
+void quantopt::takeBetween(Match &match, Value value, Value source) {
+  SmallVector<Value> worklist{value};
+  while (!worklist.empty()) {
+    Value next = worklist.pop_back_val();
+    Operation *op = next.getDefiningOp();
+    if (next == source || !isa_and_nonnull<onnx::NodeOpInterface>(op) || llvm::is_contained(match.inner, op) ||
+        op->getNumOperands() == 0)
+      continue;
+    match.inner.push_back(op);
+    if (isa<onnx::ConcatOp>(op))
+      llvm::append_range(worklist, op->getOperands());
+    else
+      worklist.push_back(op->getOperand(0));
+  }
 }
 
 RankedTensorType quantopt::rankedType(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }

@@ -27,7 +27,7 @@ struct Match {
     return op;
   }
   /// Whether the values inside the pattern are read inside it only; otherwise replacing the root would compute them
-  /// twice.
+  /// twice. Who asks for a shape only does not count.
   bool isClosed() const;
 
   mlir::Operation *root;
@@ -39,6 +39,9 @@ inline std::array<std::pair<mlir::Value, mlir::Value>, 2> eitherOrder(mlir::Oper
   mlir::Value a = op->getOperand(0), b = op->getOperand(1);
   return {{{a, b}, {b, a}}};
 }
+
+/// Takes what computes `value` from `source` into the pattern, along first operands of nodes.
+void takeBetween(Match &match, mlir::Value value, mlir::Value source);
 
 /// The type, when it is a tensor of known rank; null otherwise.
 mlir::RankedTensorType rankedType(mlir::Value value);
@@ -105,9 +108,11 @@ llvm::LogicalResult recognizeMergeHeads(mlir::Operation *root, mlir::RewriterBas
 /// x · cos + [-x₂, x₁] · sin: llm.rope.
 llvm::LogicalResult recognizeRope(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
-// Attention.cpp
+// Cache.cpp
 /// Concat of an argument and new rows that is a result of the function: llm.kv_append.
 llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Attention.cpp
 /// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.
 llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
 

@@ -27,11 +27,26 @@ static constexpr Recognizer recognizers[] = {
 
 /// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
 /// pattern makes superfluous lies before its root and is erased at once.
+/// Gives the result of a node the sizes that are known by now: recognised layers know more than the file says.
+static void refineResult(Operation *op) {
+  RankedTensorType type =
+      op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
+  if (!type || type.hasStaticShape() ||
+      llvm::any_of(op->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); }))
+    return;
+  SmallVector<int64_t> sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    sizes.push_back(dimOf(op->getResult(0), i).size);
+  op->getResult(0).setType(type.clone(sizes));
+}
+
 static void recognize(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   for (Operation &op : llvm::make_early_inc_range(function.front()))
-    if (isa<onnx::NodeOpInterface>(op))
+    if (isa<onnx::NodeOpInterface>(op)) {
+      refineResult(&op);
       (void)llvm::any_of(recognizers, [&](Recognizer recognizer) { return succeeded(recognizer(&op, rewriter)); });
+    }
 }
 
 static void eraseDeadOps(func::FuncOp function) {
