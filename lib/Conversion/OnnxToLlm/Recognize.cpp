@@ -20,10 +20,27 @@ using namespace quantopt;
 
 /// In the order in which they are tried; those for one kind of node exclude each other, except that a sum with a weight
 /// vector is a bias before it can be anything else.
-static constexpr Recognizer recognizers[] = {
-    dropNoOp,          recognizeCastNorm,   recognizeEmbedding,   recognizeLinear,  recognizeAttention, recognizeBias,
-    recognizeNormBias, recognizeRope,       recognizeResidualAdd, recognizeNorm,    recognizeNormScale, recognizeSwiglu,
-    recognizeScale,    recognizeSplitHeads, recognizeMergeHeads,  recognizeKvAppend};
+static constexpr Recognizer recognizers[] = {dropNoOp,
+                                             recognizeCastNorm,
+                                             recognizeEmbedding,
+                                             recognizeLinear,
+                                             recognizeAttention,
+                                             recognizeBias,
+                                             recognizeNormBias,
+                                             recognizeRope,
+                                             recognizeResidualAdd,
+                                             recognizeNorm,
+                                             recognizeNormScale,
+                                             recognizeSwiglu,
+                                             recognizeScale,
+                                             recognizeSplitHeads,
+                                             recognizeMergeHeads,
+                                             recognizeKvAppend,
+                                             recognizeFusedNorm,
+                                             recognizeRotaryEmbedding,
+                                             recognizeFusedAttention,
+                                             recognizeGroupQueryAttention,
+                                             recognizeTensorScatter};
 
 /// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
 /// pattern makes superfluous lies before its root and is erased at once.
