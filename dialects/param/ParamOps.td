@@ -183,6 +183,32 @@ def Param_AddOp : Param_WeightOp<"add", [SameOperandsAndResultType]> {
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
+def Param_ReshapeOp : Param_WeightOp<"reshape"> {
+  let summary = "The same elements, row-major, under another shape";
+  let description = [{
+    For vectors that ONNX stores where a matrix is meant, and the reverse: scales per channel, packed codes.
+
+    Example: `%1 = param.reshape %0 : tensor<32xf32> to tensor<16x2xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Param_BroadcastOp : Param_WeightOp<"broadcast"> {
+  let summary = "The same elements repeated along dimensions of size 1";
+  let description = [{
+    For one scale that a whole tensor shares. The ranks are equal.
+
+    Example: `%1 = param.broadcast %0 : tensor<1x1xf32> to tensor<16x1xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$weight);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($weight) `to` type($result)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
 def Param_ConstantOp : Param_Op<"constant", [Pure, AllTypesMatch<["value", "result"]>,
     DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
   let summary = "Small numbers that a pass has computed: a weight expression that reads no file";

@@ -60,7 +60,8 @@ def Q_DequantizeOp : Q_Op<"dequantize", [
     DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole", "isExpansion"]>]> {
   let summary = "(codes - zero) · scale";
   let description = [{
-    `axis` is that of `q.quantize_dynamic`.
+    `axis` is that of `q.quantize_dynamic`. A zero point goes with codes of either sign: imported weights may have signed
+    ones that are not symmetric.
 
     Example: `%k = q.dequantize %codes, %scale zero %z {group_size = 0 : i64} : (tensor<?x3x?x64xui4>, tensor<?x3x?x1xf32>, tensor<?x3x?x1xui4>) -> tensor<?x3x?x64xf32>`
   }];
@@ -112,5 +113,23 @@ def Q_PackOp : Q_Op<"pack", [
   let arguments = (ins AnyRankedTensor:$codes, AnyRankedTensor:$scale, StrAttr:$layout, I64Attr:$group_size);
   let results = (outs AnyRankedTensor:$packed, AnyRankedTensor:$packed_scale);
   let assemblyFormat = "$codes `,` $scale attr-dict `:` functional-type(operands, results)";
+}
+def Q_UnpackOp : Q_Op<"unpack", [DeclareOpInterfaceMethods<Param_WeightOpInterface, ["getRole"]>]> {
+  let summary = "Codes of a weight out of the bytes in which a file keeps them";
+  let description = [{
+    Every row of bytes, whatever its dimensions, is a string of codes of `bits` bits, the first in the low bits of the
+    first byte, as com.microsoft::MatMulNBits and GatherBlockQuantized store codes and zero points. The result has the
+    first codes of each row; what follows fills a block or a byte. Unsigned results are the stored codes; signless ones
+    are those less 2^(bits-1), the zero point that these operators take where none is given.
+
+    Example:
+    ```mlir
+    %codes = q.unpack %bytes {bits = 4 : i64} : tensor<1536x18x16xui8> -> tensor<1536x576xi4>
+    %zero = q.unpack %packed {bits = 4 : i64} : tensor<1536x9xui8> -> tensor<1536x18xui4>
+    ```
+  }];
+  let arguments = (ins AnyRankedTensor:$bytes, I64Attr:$bits);
+  let results = (outs AnyRankedTensor:$codes);
+  let assemblyFormat = "$bytes attr-dict `:` type($bytes) `->` type($codes)";
 }
 #endif

@@ -19,7 +19,7 @@ namespace {
 /// The weight of a MatMulNBits: rows of blocks of packed codes, low bits first.
 struct BlockedWeight {
   int64_t columns, bits, blockSize, blocks;
-  /// f32, [rows · blocks].
+  /// f32, or f64 in proofs; [rows · blocks].
   Tensor scales;
   /// Packed ui8 codes [rows, ceil(blocks · bits / 8)], or f32 [rows · blocks], or null: the middle code.
   Tensor zeros;
@@ -40,15 +40,16 @@ struct BlockedWeight {
 
 } // namespace
 
-/// Rows [begin, begin + n) of `packed` as f32 [n, columns]. `packed` starts at row `begin`.
+/// Rows [begin, begin + n) of `packed` as [n, columns], in T, the type of the scales. `packed` starts at row `begin`.
+template <typename T>
 static Tensor dequantizeRows(const BlockedWeight &weight, const uint8_t *packed, int64_t begin, int64_t n) {
-  Tensor result(DType::F32, {n, weight.columns});
-  float *target = result.mutableData<float>().data();
-  const float *scales = weight.scales.data<float>().data();
+  Tensor result(weight.scales.dtype(), {n, weight.columns});
+  T *target = result.mutableData<T>().data();
+  const T *scales = weight.scales.data<T>().data();
   for (int64_t row = 0; row < n; ++row, packed += weight.bytesPerRow())
     for (int64_t column = 0; column < weight.columns; ++column) {
       int64_t block = column / weight.blockSize;
-      float code = weight.codeAt(packed, column);
+      T code = weight.codeAt(packed, column);
       *target++ = (code - weight.zeroOf(begin + row, block)) * scales[(begin + row) * weight.blocks + block];
     }
   return result;
@@ -67,10 +68,10 @@ static llvm::Expected<Tensors> matMulNBits(KernelContext &context) {
   if (context.has(4))
     return unsupported("g_idx is not supported: its meaning with zero points differs between implementations");
   weight.blocks = llvm::divideCeil(weight.columns, weight.blockSize);
-  weight.scales = convert(context.operand(2), DType::F32);
+  DType working = compute::arithmeticType(x.dtype());
+  weight.scales = convert(context.operand(2), working);
   if (context.has(3))
     weight.zeros = isFloat(context.operand(3).dtype()) ? convert(context.operand(3), DType::F32) : context.operand(3);
-  DType working = compute::arithmeticType(x.dtype());
   Tensor wide = convert(x, working);
   compute::Shape shape(x.shape());
   shape.back() = rows;
@@ -83,7 +84,8 @@ static llvm::Expected<Tensors> matMulNBits(KernelContext &context) {
                                         : compute::slice(context.operand(1), {begin}, {begin + n}, {0}, {1});
     if (!packed)
       return packed.takeError();
-    compute::linearInto(wide, dequantizeRows(weight, packed->data<uint8_t>().data(), begin, n), result, begin);
+    auto dequantize = working == DType::F64 ? dequantizeRows<double> : dequantizeRows<float>;
+    compute::linearInto(wide, dequantize(weight, packed->data<uint8_t>().data(), begin, n), result, begin);
   }
   if (context.has(5))
     compute::addBias(result, context.operand(5));
@@ -101,14 +103,16 @@ static llvm::Expected<Tensors> gatherBlockQuantized(KernelContext &context) {
   if (codes.rank() != 2 || node.getInt("gather_axis", 0) != 0 || (axis != 1 && axis != -1))
     return unsupported("only rows of a matrix in blocks along its last dimension can be looked up");
   int64_t blocks = llvm::divideCeil(columns, blockSize);
-  Tensor scales = convert(context.operand(2), DType::F32);
+  // Products of a code and a scale are exact in f64, so that rounding them is what the operator does in its own type.
+  Tensor scales = convert(context.operand(2), DType::F64);
+  Tensor zeros = context.has(3) ? convert(context.operand(3), DType::F64) : Tensor();
   // A ui8 table holds unsigned codes around a middle one; other types hold their values.
   BlockedWeight weight{columns, packed ? bits : 8, blockSize, blocks, scales, context.operand(3)};
   bool isSigned = codes.dtype() == DType::I4 || codes.dtype() == DType::I8;
   compute::Shape shape(indices.shape());
   shape.push_back(columns);
-  Tensor result(DType::F32, shape);
-  float *target = result.mutableData<float>().data();
+  Tensor result(DType::F64, shape);
+  double *target = result.mutableData<double>().data();
   for (int64_t row : compute::toIntegers(indices)) {
     row += row < 0 ? codes.dim(0) : 0;
     if (row < 0 || row >= codes.dim(0))
@@ -121,9 +125,8 @@ static llvm::Expected<Tensors> gatherBlockQuantized(KernelContext &context) {
       else
         code = weight.codeAt(codes.data<uint8_t>().data() + at, column);
       if (codes.dtype() == DType::U8 || weight.zeros)
-        zero = weight.zeros && !packed ? float(convert(weight.zeros, DType::F32).data<float>()[row * blocks + block])
-                                       : weight.zeroOf(row, block);
-      *target++ = (code - zero) * scales.data<float>()[row * blocks + block];
+        zero = weight.zeros && !packed ? float(zeros.data<double>()[row * blocks + block]) : weight.zeroOf(row, block);
+      *target++ = (code - zero) * scales.data<double>()[row * blocks + block];
     }
   }
   return Tensors{convert(result, context.operand(2).dtype())};

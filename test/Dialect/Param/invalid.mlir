@@ -142,3 +142,20 @@ func.func @matvec(%0: tensor<4x8xf32>, %1: tensor<4xf32>) {
   %2 = param.matvec %0, %1 : (tensor<4x8xf32>, tensor<4xf32>) -> tensor<8xf32>
   return
 }
+
+// -----
+
+// C16: shapes.
+func.func @reshape(%w: tensor<4x8xf32>) {
+  // expected-error@+1 {{expected as many elements of the same type, got 'tensor<4x8xf32>' and 'tensor<31xf32>'}}
+  %0 = param.reshape %w : tensor<4x8xf32> to tensor<31xf32>
+  return
+}
+
+// -----
+
+func.func @broadcast(%w: tensor<2x1xf32>) {
+  // expected-error@+1 {{may repeat elements along dimensions of size 1 only, got 'tensor<2x1xf32>' and 'tensor<4x1xf32>'}}
+  %0 = param.broadcast %w : tensor<2x1xf32> to tensor<4x1xf32>
+  return
+}

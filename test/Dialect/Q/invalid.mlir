@@ -22,9 +22,16 @@ func.func @unsigned_without_zero(%x: tensor<?x8xf32>) {
 }
 
 // -----
-func.func @signed_with_zero(%c: tensor<?x8xi4>, %s: tensor<?x1xf32>, %z: tensor<?x1xi4>) {
+func.func @signed_with_zero(%x: tensor<?x8xf32>) {
   // expected-error@+1 {{expected codes of type ui4 or ui8, got 'i4'}}
-  %x = q.dequantize %c, %s zero %z {group_size = 0 : i64} : (tensor<?x8xi4>, tensor<?x1xf32>, tensor<?x1xi4>) -> tensor<?x8xf32>
+  %c, %s, %z = q.quantize_dynamic %x {bits = 4 : i64, clip = 0.9 : f64, group_size = 0 : i64} : tensor<?x8xf32> -> (tensor<?x8xi4>, tensor<?x1xf32>, tensor<?x1xi4>)
+  return
+}
+
+// -----
+func.func @dequantize_unsigned_without_zero(%c: tensor<?x8xui4>, %s: tensor<?x1xf32>) {
+  // expected-error@+1 {{expected codes of type i4 or i8, got 'ui4'}}
+  %x = q.dequantize %c, %s {group_size = 0 : i64} : (tensor<?x8xui4>, tensor<?x1xf32>) -> tensor<?x8xf32>
   return
 }
 
@@ -201,5 +208,34 @@ func.func @pack_permutation(%codes: tensor<4x8xi4>, %scale: tensor<4x1xf32>) {
 func.func @pack_blocks(%codes: tensor<20x70xi4>, %scale: tensor<20x1xf32>) {
   // expected-error@+1 {{expected 'tensor<2x1024xui8>' and its scales, got 'tensor<2048xui8>' and 'tensor<2x16xf32>'}}
   %p, %ps = q.pack %codes, %scale {group_size = 0 : i64, layout = "m16n8k64.s4"} : (tensor<20x70xi4>, tensor<20x1xf32>) -> (tensor<2048xui8>, tensor<2x16xf32>)
+  return
+}
+
+// -----
+// C7: bytes and the codes in them.
+func.func @unpack_bits(%b: tensor<4x8xui8>) {
+  // expected-error@+1 {{expected codes of 2, 4 or 8 bits, got 3}}
+  %c = q.unpack %b {bits = 3 : i64} : tensor<4x8xui8> -> tensor<4x16xi4>
+  return
+}
+
+// -----
+func.func @unpack_type(%b: tensor<4x8xui8>) {
+  // expected-error@+1 {{expected codes of type 'i4' or 'ui4', got 'i8'}}
+  %c = q.unpack %b {bits = 4 : i64} : tensor<4x8xui8> -> tensor<4x16xi8>
+  return
+}
+
+// -----
+func.func @unpack_rows(%b: tensor<4x8xui8>) {
+  // expected-error@+1 {{expected rows of ui8 and as many rows of codes, got 'tensor<4x8xui8>' and 'tensor<8x8xi4>'}}
+  %c = q.unpack %b {bits = 4 : i64} : tensor<4x8xui8> -> tensor<8x8xi4>
+  return
+}
+
+// -----
+func.func @unpack_size(%b: tensor<4x2x4xui8>) {
+  // expected-error@+1 {{expected at least 68 bits in a row, got 64}}
+  %c = q.unpack %b {bits = 4 : i64} : tensor<4x2x4xui8> -> tensor<4x17xi4>
   return
 }

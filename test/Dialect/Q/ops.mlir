@@ -40,3 +40,15 @@ func.func @fragments(%codes: tensor<20x72xi4>, %one: tensor<20x1xf32>, %three: t
   %q, %qs = q.pack %codes, %three {group_size = 24 : i64, layout = "m16n8k16.f16x4"} : (tensor<20x72xi4>, tensor<20x3xf32>) -> (tensor<2x1024xui8>, tensor<2x16x3xf32>)
   return
 }
+
+// Codes and zero points as a file packs them; a zero point with signless codes, as DequantizeLinear has it.
+// CHECK-LABEL: @unpack
+func.func @unpack(%bytes: tensor<4x2x8xui8>, %packed: tensor<4x1xui8>, %scale: tensor<4x2xf32>, %codes: tensor<4x8xi8>, %ones: tensor<4x1xf32>, %zeros: tensor<4x1xi8>) {
+  // CHECK: q.unpack %{{.*}} {bits = 4 : i64} : tensor<4x2x8xui8> -> tensor<4x30xui4>
+  %c = q.unpack %bytes {bits = 4 : i64} : tensor<4x2x8xui8> -> tensor<4x30xui4>
+  %z = q.unpack %packed {bits = 4 : i64} : tensor<4x1xui8> -> tensor<4x2xui4>
+  %w = q.dequantize %c, %scale zero %z {group_size = 16 : i64} : (tensor<4x30xui4>, tensor<4x2xf32>, tensor<4x2xui4>) -> tensor<4x30xf32>
+  // CHECK: q.dequantize {{.*}} : (tensor<4x8xi8>, tensor<4x1xf32>, tensor<4x1xi8>) -> tensor<4x8xf32>
+  %v = q.dequantize %codes, %ones zero %zeros {group_size = 0 : i64} : (tensor<4x8xi8>, tensor<4x1xf32>, tensor<4x1xi8>) -> tensor<4x8xf32>
+  return
+}

@@ -88,7 +88,8 @@ SmallVector<BasisTie> PackOp::getBasisTies() {
 static LogicalResult verifyGranularity(Operation *op, RankedTensorType data, RankedTensorType codes, Value zero,
                                        RankedTensorType scale, int64_t groupSize, int64_t axis = -1) {
   auto integer = dyn_cast<IntegerType>(codes.getElementType());
-  if (!integer || (integer.getWidth() != 4 && integer.getWidth() != 8) || integer.isUnsigned() != bool(zero)) // C1
+  bool fitsZero = integer && (integer.isUnsigned() == bool(zero) || (zero && isa<DequantizeOp>(op)));
+  if (!fitsZero || (integer.getWidth() != 4 && integer.getWidth() != 8)) // C1
     return op->emitOpError() << "expected codes of type " << (zero ? "ui4 or ui8" : "i4 or i8") << ", got "
                              << codes.getElementType();
   if (data.getRank() < 1 || data.getShape() != codes.getShape()) // C1
@@ -281,6 +282,11 @@ SmallVector<TensorSlice> DequantizeOp::getOperandSlices(TensorSlice &result) {
   return slices;
 }
 
+static int codeAt(const Tensor &codes, int64_t i) {
+  bool isUnsigned = codes.dtype() == DType::U4 || codes.dtype() == DType::U8;
+  return isUnsigned ? int(codes.data<uint8_t>()[i]) : int(codes.data<int8_t>()[i]);
+}
+
 llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> operands, const TensorSlice &slice,
                                                            rot::ParameterReader) {
   if (int64_t(getAxis()) != -1)
@@ -292,8 +298,7 @@ llvm::Expected<SmallVector<Tensor>> DequantizeOp::evaluate(ArrayRef<Tensor> oper
   MutableArrayRef<double> out = result.mutableData<double>();
   for (int64_t i = 0, n = out.size(); i < n; ++i) {
     int64_t group = i / columns * groups + i % columns / groupSize;
-    int code = getZero() ? int(operands[0].data<uint8_t>()[i]) - int(operands[2].data<uint8_t>()[group])
-                         : int(operands[0].data<int8_t>()[i]);
+    int code = codeAt(operands[0], i) - (getZero() ? codeAt(operands[2], group) : 0);
     out[i] = code * scale[group];
   }
   return SmallVector<Tensor>{result};
