@@ -16,8 +16,9 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
 
     | layer | nodes |
     |---|---|
-    | `llm.embedding` | Gather of a weight matrix, axis 0 |
-    | `llm.linear` | MatMul with a weight matrix, stored [in, out] or transposed by a node, and the Add of a bias |
+    | `llm.embedding` | Gather of a weight matrix, axis 0; GatherBlockQuantized |
+    | `llm.linear` | MatMul, Gemm, FusedMatMul or FusedGemm with a weight matrix, MatMulNBits, and the Add of a bias |
+    | weights of these | parameters behind Transpose, Reshape, Cast, DequantizeLinear; codes become `q.dequantize`, of `q.unpack` where they are packed |
     | `llm.rms_norm` | square, ReduceMean of the last dimension, Add eps, Sqrt, then Div or Reciprocal and Mul, and Mul by a weight |
     | `llm.split_heads`, `llm.merge_heads` | Reshape and Transpose(0, 2, 1, 3), Transpose and Reshape |
     | `llm.rope` | x·cos + rotate_half(x)·sin; cos and sin stay what the graph computes |
@@ -40,7 +41,7 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
-  let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect"];
+  let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect", "::quantopt::q::QDialect"];
 }
 
 def LlmToOnnxPass : Pass<"llm-to-onnx", "::mlir::ModuleOp"> {

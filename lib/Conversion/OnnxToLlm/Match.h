@@ -60,14 +60,11 @@ bool isSameValue(mlir::Value a, mlir::Value b);
 /// reader insists on the root's type and that contradicts or says too little of the `required` dimensions.
 mlir::RankedTensorType refineType(mlir::Operation *root, llvm::ArrayRef<int64_t> shape,
                                   llvm::ArrayRef<int64_t> required = {});
-/// The same for one result of a root that has several.
-mlir::RankedTensorType refineType(mlir::Value result, llvm::ArrayRef<int64_t> shape,
-                                  llvm::ArrayRef<int64_t> required = {});
 
+/// Erases `op` when nothing reads it, then what only it read.
+void eraseDead(mlir::RewriterBase &rewriter, mlir::Operation *op);
 /// Replaces the root's value and erases what is no longer read.
 void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, mlir::Value value);
-/// Replaces the first results of a root; null for those that nobody reads.
-void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::ArrayRef<mlir::Value> values);
 
 /// Recognisers look at one node, whose operands have been recognised already. They change nothing when they fail.
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
@@ -79,7 +76,7 @@ llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter
 // Weights.cpp
 /// Gather along axis 0 of a weight matrix: llm.embedding.
 llvm::LogicalResult recognizeEmbedding(mlir::Operation *root, mlir::RewriterBase &rewriter);
-/// MatMul with a weight matrix, stored either way: llm.linear.
+/// MatMul, Gemm or one of their fused forms with a weight matrix, stored any way: llm.linear.
 llvm::LogicalResult recognizeLinear(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// llm.linear plus a weight vector: its bias.
 llvm::LogicalResult recognizeBias(mlir::Operation *root, mlir::RewriterBase &rewriter);
@@ -93,6 +90,22 @@ llvm::LogicalResult recognizeCastNorm(mlir::Operation *root, mlir::RewriterBase 
 llvm::LogicalResult recognizeNormScale(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// llm.layer_norm plus a weight vector: its bias.
 llvm::LogicalResult recognizeNormBias(mlir::Operation *root, mlir::RewriterBase &rewriter);
+// WeightsInBlocks.cpp
+/// com.microsoft::MatMulNBits over integer codes: llm.linear.
+llvm::LogicalResult recognizeMatMulNBits(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// com.microsoft::GatherBlockQuantized: llm.embedding.
+llvm::LogicalResult recognizeGatherBlockQuantized(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Flattened.cpp
+/// Reshape of layers whose rows were flattened to a matrix: the layers on the unflattened rows.
+llvm::LogicalResult recognizeFlattened(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// PackedProjections.cpp
+/// Split or Slice of a linear's channels, or of its heads, where nothing reads all of them: a linear for each part.
+llvm::LogicalResult recognizePackedProjection(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A linear, at the insertion point, that computes columns [begin, end) of `value` only; null when no llm.linear
+/// computes that.
+mlir::Value takeColumns(mlir::RewriterBase &rewriter, mlir::Value value, int64_t begin, int64_t end);
 
 // Stream.cpp
 /// A layer's output times a number: llm.scale.
@@ -120,25 +133,6 @@ llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase 
 // Attention.cpp
 /// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.
 llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
-
-// FusedNorms.cpp
-/// RMSNormalization, LayerNormalization, their forms with a sum in front: llm.rms_norm, llm.layer_norm and
-/// llm.residual_add.
-llvm::LogicalResult recognizeFusedNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
-
-// FusedRope.cpp
-/// RotaryEmbedding of ONNX and of ONNX Runtime: llm.rope.
-llvm::LogicalResult recognizeRotaryEmbedding(mlir::Operation *root, mlir::RewriterBase &rewriter);
-
-// FusedAttention.cpp
-/// Attention of ONNX and MultiHeadAttention of ONNX Runtime: llm.attention with an explicit mask, llm.kv_append.
-llvm::LogicalResult recognizeFusedAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
-
-// GroupQueryAttention.cpp
-/// GroupQueryAttention of ONNX Runtime: the projections of its heads, llm.rope, llm.kv_write and llm.attention.
-llvm::LogicalResult recognizeGroupQueryAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
-/// TensorScatter along the sequence: llm.kv_write.
-llvm::LogicalResult recognizeTensorScatter(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 } // namespace quantopt
 

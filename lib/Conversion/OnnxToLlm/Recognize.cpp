@@ -8,6 +8,7 @@
 #include "Roles.h"
 #include "mlir/Pass/Pass.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
+#include "quantopt/Dialect/Q/IR/Q.h"
 #include <map>
 
 namespace quantopt {
@@ -36,11 +37,10 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeSplitHeads,
                                              recognizeMergeHeads,
                                              recognizeKvAppend,
-                                             recognizeFusedNorm,
-                                             recognizeRotaryEmbedding,
-                                             recognizeFusedAttention,
-                                             recognizeGroupQueryAttention,
-                                             recognizeTensorScatter};
+                                             recognizeMatMulNBits,
+                                             recognizeGatherBlockQuantized,
+                                             recognizePackedProjection,
+                                             recognizeFlattened};
 
 /// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
 /// pattern makes superfluous lies before its root and is erased at once.

@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "Evaluate.h"
 #include "Match.h"
+#include "WeightExpressions.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -15,68 +15,105 @@ LogicalResult quantopt::recognizeEmbedding(Operation *root, RewriterBase &rewrit
   auto gather = dyn_cast<onnx::GatherOp>(root);
   if (!gather || cast<NodeOpInterface>(root).getInt("axis", 0) != 0)
     return failure();
-  Value table = gather->getOperand(0), ids = gather->getOperand(1);
-  RankedTensorType idType = rankedType(ids);
-  if (!isWeight(table, 2) || !idType || !idType.getElementType().isInteger())
+  RankedTensorType idType = rankedType(gather->getOperand(1)), type = rankedType(gather->getOperand(0));
+  if (!idType || !idType.getElementType().isInteger() || !type || type.getRank() != 2)
     return failure();
   SmallVector<int64_t> shape(idType.getShape());
-  shape.push_back(rankedType(table).getDimSize(1));
-  RankedTensorType type = refineType(root, shape);
-  if (!type)
+  shape.push_back(type.getDimSize(1));
+  RankedTensorType result = refineType(root, shape);
+  if (!result)
     return failure();
   rewriter.setInsertionPoint(root);
-  replaceRoot(rewriter, root, llm::EmbeddingOp::create(rewriter, root->getLoc(), type, ids, table));
+  Value table = WeightExpressions(rewriter, root->getLoc()).buildMatrix(gather->getOperand(0));
+  if (!table)
+    return failure();
+  replaceRoot(rewriter, root, llm::EmbeddingOp::create(rewriter, root->getLoc(), result, gather->getOperand(1), table));
   return success();
 }
 
-/// The [out, in] weight whose Transpose the graph multiplies with; null when it stores [in, out].
-static Value untransposed(Value weight) {
-  auto transpose = weight.getDefiningOp<onnx::TransposeOp>();
-  if (!transpose)
-    return {};
-  // Without a permutation the dimensions are reversed.
-  bool isReversal = isTranspose(transpose, {1, 0}) || !cast<NodeOpInterface>(*transpose).hasNodeAttr("perm");
-  return isReversal && isWeight(transpose->getOperand(0), 2) ? transpose->getOperand(0) : Value();
+namespace {
+/// activation(alpha · x Wᵀ + beta · bias), whichever node states it.
+struct Product {
+  Value input, weight, bias;
+  /// Whether the weight is stored as [in, out].
+  bool isInOut = true;
+  float alpha = 1, beta = 1;
+  StringRef activation = "";
+};
+} // namespace
+
+static std::optional<Product> matchProduct(NodeOpInterface node) {
+  bool isFusedGemm = node.isNode("FusedGemm", "com.microsoft");
+  bool isGemm = isFusedGemm || isa<onnx::GemmOp>(node);
+  bool isFused = node.isNode("FusedMatMul", "com.microsoft");
+  if (!isGemm && !isFused && !isa<onnx::MatMulOp>(node))
+    return std::nullopt;
+  Product product{node->getOperand(0), node->getOperand(1), {}};
+  if (!isGemm && !isFused)
+    return product;
+  if (node.getInt("transA", 0) || node.getInt("transBatchA", 0) || node.getInt("transBatchB", 0))
+    return std::nullopt;
+  product.isInOut = !node.getInt("transB", 0);
+  product.alpha = node.getFloat("alpha", 1);
+  if (isGemm) {
+    product.bias = node.getNodeInput(2);
+    product.beta = node.getFloat("beta", 1);
+  }
+  if (isFusedGemm)
+    product.activation = node.getString("activation");
+  // Others have parameters.
+  bool isKnown = product.activation.empty() || product.activation == "Relu" || product.activation == "Sigmoid" ||
+                 product.activation == "Tanh";
+  return isKnown ? std::optional(product) : std::nullopt;
 }
 
 LogicalResult quantopt::recognizeLinear(Operation *root, RewriterBase &rewriter) {
-  auto matmul = dyn_cast<onnx::MatMulOp>(root);
-  if (!matmul)
+  auto node = dyn_cast<NodeOpInterface>(root);
+  std::optional<Product> product = node ? matchProduct(node) : std::nullopt;
+  if (!product)
     return failure();
-  Value input = matmul->getOperand(0), weight = matmul->getOperand(1), matrix = untransposed(weight);
-  RankedTensorType inputType = rankedType(input);
-  if ((!matrix && !isWeight(weight, 2)) || !inputType || inputType.getRank() < 2 || param::isWeightExpression(input))
+  RankedTensorType input = rankedType(product->input), stored = rankedType(product->weight);
+  if (!input || input.getRank() < 2 || !stored || stored.getRank() != 2 || !stored.hasStaticShape() ||
+      param::isWeightExpression(product->input))
     return failure();
-  int64_t out = matrix ? rankedType(matrix).getDimSize(0) : rankedType(weight).getDimSize(1);
-  int64_t in = matrix ? rankedType(matrix).getDimSize(1) : rankedType(weight).getDimSize(0);
-  SmallVector<int64_t> shape(inputType.getShape());
-  shape.back() = out;
+  SmallVector<int64_t> shape(input.getShape());
+  shape.back() = stored.getDimSize(product->isInOut ? 1 : 0);
   RankedTensorType type = refineType(root, shape);
   if (!type)
     return failure();
   rewriter.setInsertionPoint(root);
-  if (!matrix) {
-    auto transposed = RankedTensorType::get({out, in}, rankedType(weight).getElementType());
-    matrix = param::TransposeOp::create(rewriter, root->getLoc(), transposed, weight);
-  }
-  replaceRoot(rewriter, root, llm::LinearOp::create(rewriter, root->getLoc(), type, input, matrix, Value()));
+  WeightExpressions expressions(rewriter, root->getLoc());
+  Value weight = expressions.buildMatrix(product->weight, /*transposed=*/product->isInOut), bias;
+  if (weight && product->bias)
+    bias = expressions.buildVector(product->bias, shape.back());
+  if (!weight || !bias != !product->bias)
+    return failure();
+  weight = expressions.multiply(weight, product->alpha);
+  bias = bias ? expressions.multiply(bias, product->beta) : Value();
+  Value result = llm::LinearOp::create(rewriter, root->getLoc(), type, product->input, weight, bias);
+  if (!product->activation.empty())
+    result = onnx::createNode(rewriter, root->getLoc(), ("::" + product->activation).str(), type, result)->getResult(0);
+  replaceRoot(rewriter, root, result);
   return success();
 }
 
 LogicalResult quantopt::recognizeBias(Operation *root, RewriterBase &rewriter) {
   if (!isa<onnx::AddOp>(root))
     return failure();
-  for (auto [sum, bias] : eitherOrder(root)) {
+  for (auto [sum, addend] : eitherOrder(root)) {
     Match match(root);
     auto linear = match.take<llm::LinearOp>(sum);
-    if (!linear || linear.getBias() || !isWeight(bias, 1) || !match.isClosed() ||
-        rankedType(bias).getDimSize(0) != rankedType(linear.getWeight()).getDimSize(0))
+    if (!linear || linear.getBias() || !match.isClosed())
       continue;
     RankedTensorType type = refineType(root, rankedType(sum).getShape());
     if (!type)
       continue;
     rewriter.setInsertionPoint(root);
-    // The MatMul names the layer; the Add only its bias.
+    // The product names the layer; the Add only its bias.
+    WeightExpressions expressions(rewriter, root->getLoc());
+    Value bias = expressions.buildVector(addend, rankedType(linear.getWeight()).getDimSize(0));
+    if (!bias || rankedType(addend).getRank() > type.getRank())
+      continue;
     Value result = llm::LinearOp::create(rewriter, linear.getLoc(), type, linear.getInput(), linear.getWeight(), bias);
     replaceRoot(rewriter, root, result);
     return success();

@@ -1,0 +1,88 @@
+// RUN: quant-opt %s --llm-recognize --split-input-file | FileCheck %s
+
+// A packed projection with a bias, cut by Split: rows of the weight, elements of the bias.
+param.file @f "w.bin"
+param.global @w : tensor<8x20xf32> from @f [offset = 0, length = 640]
+param.global @b : tensor<20xf32> from @f [offset = 640, length = 80]
+// CHECK-LABEL: func @split
+func.func @split(%x: tensor<?x?x8xf32>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf32>) {
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 0 : tensor<20x8xf32> to tensor<12x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 12 : tensor<20x8xf32> to tensor<8x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 12 : tensor<20xf32> to tensor<8xf32>
+  // CHECK: llm.linear {{.*}} bias {{.*}} -> tensor<?x?x8xf32>
+  // CHECK-NOT: onnx.Split
+  %w = param.load @w : tensor<8x20xf32>
+  %b = param.load @b : tensor<20xf32>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x20xf32>) -> tensor<?x?x20xf32>
+  %a = onnx.Add(%m, %b) : (tensor<?x?x20xf32>, tensor<20xf32>) -> tensor<?x?x20xf32>
+  %s = onnx.Constant() {value = dense<[12, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %p, %q = onnx.Split(%a, %s) {axis = -1 : i64} : (tensor<?x?x20xf32>, tensor<2xi64>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf32>)
+  return %p, %q : tensor<?x?x12xf32>, tensor<?x?x8xf32>
+}
+
+// -----
+
+// Slices of 4-bit codes stay 4-bit codes.
+param.file @f "w.bin"
+param.global @b : tensor<20x1x8xui8> from @f [offset = 0, length = 160]
+param.global @s : tensor<20x1xf32> from @f [offset = 160, length = 80]
+// CHECK-LABEL: func @slices
+func.func @slices(%x: tensor<?x?x16xf32>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf32>) {
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 12 : tensor<20x16xi4> to tensor<8x16xi4>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 12 : tensor<20x1xf32> to tensor<8x1xf32>
+  // CHECK-DAG: q.dequantize {{.*}} : (tensor<8x16xi4>, tensor<8x1xf32>) -> tensor<8x16xf32>
+  // CHECK: llm.linear {{.*}} -> tensor<?x?x8xf32>
+  // CHECK-NOT: onnx.Slice
+  %b = param.load @b : tensor<20x1x8xui8>
+  %s = param.load @s : tensor<20x1xf32>
+  %m = onnx.node "com.microsoft::MatMulNBits"(%x, %b, %s) {K = 16 : i64, N = 20 : i64, bits = 4 : i64, block_size = 16 : i64} : (tensor<?x?x16xf32>, tensor<20x1x8xui8>, tensor<20x1xf32>) -> tensor<?x?x20xf32>
+  %axis = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %zero = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %middle = onnx.Constant() {value = dense<-8> : tensor<1xi64>} : () -> tensor<1xi64>
+  %end = onnx.Constant() {value = dense<9223372036854775807> : tensor<1xi64>} : () -> tensor<1xi64>
+  %p = onnx.Slice(%m, %zero, %middle, %axis) : (tensor<?x?x20xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?x12xf32>
+  %q = onnx.Slice(%m, %middle, %end, %axis) : (tensor<?x?x20xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?x8xf32>
+  return %p, %q : tensor<?x?x12xf32>, tensor<?x?x8xf32>
+}
+
+// -----
+
+// q, k and v beside each other in every head.
+param.file @f "w.bin"
+param.global @w : tensor<24x8xf32> from @f [offset = 0, length = 768]
+// CHECK-LABEL: func @heads
+func.func @heads(%x: tensor<?x?x8xf32>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>) {
+  // CHECK: llm.split_heads {{.*}} -> tensor<?x2x?x4xf32>
+  // CHECK: %[[R:.*]] = param.reshape %{{.*}} : tensor<24x8xf32> to tensor<2x12x1x8xf32>
+  // CHECK: %[[S:.*]] = param.slice %[[R]] dim 1 at 4 : tensor<2x12x1x8xf32> to tensor<2x8x1x8xf32>
+  // CHECK: %[[W:.*]] = param.reshape %[[S]] : tensor<2x8x1x8xf32> to tensor<16x8xf32>
+  // CHECK: %[[L:.*]] = llm.linear %{{.*}}, %[[W]]
+  // CHECK: llm.split_heads %[[L]]
+  // CHECK-NOT: onnx.Split
+  %w = param.load @w : tensor<24x8xf32>
+  %t = onnx.Transpose(%w) {perm = array<i64: 1, 0>} : (tensor<24x8xf32>) -> tensor<8x24xf32>
+  %m = onnx.MatMul(%x, %t) : (tensor<?x?x8xf32>, tensor<8x24xf32>) -> tensor<?x?x24xf32>
+  %shape = onnx.Constant() {value = dense<[0, 0, 2, 12]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %r = onnx.Reshape(%m, %shape) : (tensor<?x?x24xf32>, tensor<4xi64>) -> tensor<?x?x2x12xf32>
+  %h = onnx.Transpose(%r) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x12xf32>) -> tensor<?x2x?x12xf32>
+  %s = onnx.Constant() {value = dense<[4, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %p, %q = onnx.Split(%h, %s) {axis = 3 : i64} : (tensor<?x2x?x12xf32>, tensor<2xi64>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>)
+  return %p, %q : tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>
+}
+
+// -----
+
+// The whole is read as well: it is computed once, and cut.
+param.file @f "w.bin"
+param.global @w : tensor<8x20xf32> from @f [offset = 0, length = 640]
+// CHECK-LABEL: func @whole
+func.func @whole(%x: tensor<?x?x8xf32>) -> (tensor<?x?x20xf32>, tensor<?x?x12xf32>, tensor<?x?x8xf32>) {
+  // CHECK: llm.linear
+  // CHECK-NOT: llm.linear
+  // CHECK: onnx.Split
+  %w = param.load @w : tensor<8x20xf32>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x20xf32>) -> tensor<?x?x20xf32>
+  %s = onnx.Constant() {value = dense<[12, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
+  %p, %q = onnx.Split(%m, %s) {axis = 2 : i64} : (tensor<?x?x20xf32>, tensor<2xi64>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf32>)
+  return %m, %p, %q : tensor<?x?x20xf32>, tensor<?x?x12xf32>, tensor<?x?x8xf32>
+}
