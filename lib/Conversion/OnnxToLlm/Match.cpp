@@ -71,7 +71,11 @@ bool quantopt::isSameValue(Value a, Value b) {
 }
 
 RankedTensorType quantopt::refineType(Operation *root, ArrayRef<int64_t> shape, ArrayRef<int64_t> required) {
-  auto old = dyn_cast<TensorType>(root->getResult(0).getType());
+  return refineType(root->getResult(0), shape, required);
+}
+
+RankedTensorType quantopt::refineType(Value result, ArrayRef<int64_t> shape, ArrayRef<int64_t> required) {
+  auto old = dyn_cast<TensorType>(result.getType());
   if (!old)
     return {};
   SmallVector<int64_t> sizes(shape);
@@ -87,7 +91,7 @@ RankedTensorType quantopt::refineType(Operation *root, ArrayRef<int64_t> shape, 
   }
   auto refined = RankedTensorType::get(sizes, old.getElementType());
   bool keepsType =
-      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+      llvm::any_of(result.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
   if (keepsType && refined != old)
     refined = dyn_cast<RankedTensorType>(Type(old));
   if (!refined || llvm::any_of(required, [&](int64_t dim) { return refined.isDynamicDim(dim); }))
@@ -114,6 +118,12 @@ void quantopt::eraseDead(RewriterBase &rewriter, Operation *op) {
 }
 
 void quantopt::replaceRoot(RewriterBase &rewriter, Operation *root, Value value) {
-  rewriter.replaceAllUsesWith(root->getResult(0), value);
+  replaceRoot(rewriter, root, ArrayRef(value));
+}
+
+void quantopt::replaceRoot(RewriterBase &rewriter, Operation *root, ArrayRef<Value> values) {
+  for (auto [result, value] : llvm::zip(root->getResults(), values))
+    if (value)
+      rewriter.replaceAllUsesWith(result, value);
   eraseDead(rewriter, root);
 }

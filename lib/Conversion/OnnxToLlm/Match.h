@@ -60,11 +60,16 @@ bool isSameValue(mlir::Value a, mlir::Value b);
 /// reader insists on the root's type and that contradicts or says too little of the `required` dimensions.
 mlir::RankedTensorType refineType(mlir::Operation *root, llvm::ArrayRef<int64_t> shape,
                                   llvm::ArrayRef<int64_t> required = {});
+/// The same for one result of a root that has several.
+mlir::RankedTensorType refineType(mlir::Value result, llvm::ArrayRef<int64_t> shape,
+                                  llvm::ArrayRef<int64_t> required = {});
 
 /// Erases `op` when nothing reads it, then what only it read.
 void eraseDead(mlir::RewriterBase &rewriter, mlir::Operation *op);
 /// Replaces the root's value and erases what is no longer read.
 void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, mlir::Value value);
+/// Replaces the first results of a root; null for those that nobody reads.
+void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::ArrayRef<mlir::Value> values);
 
 /// Recognisers look at one node, whose operands have been recognised already. They change nothing when they fail.
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
@@ -133,6 +138,25 @@ llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase 
 // Attention.cpp
 /// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.
 llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// FusedNorms.cpp
+/// RMSNormalization, LayerNormalization, their forms with a sum in front: llm.rms_norm, llm.layer_norm and
+/// llm.residual_add.
+llvm::LogicalResult recognizeFusedNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// FusedRope.cpp
+/// RotaryEmbedding of ONNX and of ONNX Runtime: llm.rope.
+llvm::LogicalResult recognizeRotaryEmbedding(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// FusedAttention.cpp
+/// Attention of ONNX and MultiHeadAttention of ONNX Runtime: llm.attention with an explicit mask, llm.kv_append.
+llvm::LogicalResult recognizeFusedAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// GroupQueryAttention.cpp
+/// GroupQueryAttention of ONNX Runtime: the projections of its heads, llm.rope, llm.kv_write and llm.attention.
+llvm::LogicalResult recognizeGroupQueryAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// TensorScatter along the sequence: llm.kv_write.
+llvm::LogicalResult recognizeTensorScatter(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 } // namespace quantopt
 

@@ -40,7 +40,12 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeMatMulNBits,
                                              recognizeGatherBlockQuantized,
                                              recognizePackedProjection,
-                                             recognizeFlattened};
+                                             recognizeFlattened,
+                                             recognizeFusedNorm,
+                                             recognizeRotaryEmbedding,
+                                             recognizeFusedAttention,
+                                             recognizeGroupQueryAttention,
+                                             recognizeTensorScatter};
 
 /// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
 /// pattern makes superfluous lies before its root and is erased at once.

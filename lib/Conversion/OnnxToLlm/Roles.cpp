@@ -22,7 +22,7 @@ static llm::LinearOp projectionBehind(Value value) {
     if (auto linear = dyn_cast<llm::LinearOp>(op))
       return linear;
     value = TypeSwitch<Operation *, Value>(op)
-                .Case<llm::KvAppendOp>([](auto append) { return append.getRows(); })
+                .Case<llm::KvAppendOp, llm::KvWriteOp>([](auto cache) { return cache.getRows(); })
                 .Case<llm::RopeOp, llm::SplitHeadsOp, llm::RmsNormOp>([](auto layer) { return layer.getInput(); })
                 .Default(Value());
     if (!value)

@@ -12,10 +12,15 @@ using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
 
-/// g · sigmoid(g), or Swish(g); gives g.
+/// g · sigmoid(g), or Swish(g), or QuickGelu(g) with factor 1; gives g.
 static Value matchSilu(Match &match, Value value) {
-  if (auto swish = match.take<onnx::SwishOp>(value))
-    return cast<NodeOpInterface>(*swish).getFloat("alpha", 1) == 1 ? swish->getOperand(0) : Value();
+  if (auto node = value.getDefiningOp<NodeOpInterface>()) {
+    bool isQuickGelu = node.isNode("QuickGelu", "com.microsoft");
+    if (isQuickGelu || node.isNode("Swish")) {
+      match.inner.push_back(node);
+      return node.getFloat("alpha", isQuickGelu ? 1.702f : 1) == 1 ? node->getOperand(0) : Value();
+    }
+  }
   auto product = match.take<onnx::MulOp>(value);
   if (!product)
     return {};

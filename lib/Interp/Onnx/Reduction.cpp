@@ -69,7 +69,7 @@ static Kernel skipNormKernel(bool isRms) {
       sum = compute::binary(Binary::Add, *sum, context.operand(biasAt));
     if (!sum)
       return sum.takeError();
-    float epsilon = context.node().getFloat("epsilon", 1e-5f);
+    float epsilon = context.node().getFloat("epsilon", 1e-12f);
     Tensors results(4);
     results[3] = *sum;
     if (isRms) {
