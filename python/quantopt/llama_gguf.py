@@ -32,13 +32,27 @@ def halves_from_pairs(weight, heads):
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
+# What reading a damaged file can raise in gguf and numpy.
+READ_ERRORS = (OSError, ArithmeticError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+
+
+class Reader(GGUFReader):
+    """Refuses to read past the end, where numpy gives fewer elements and lengths of lists would be believed."""
+
+    def _get(self, offset, dtype, count=1, *arguments, **options):
+        values = super()._get(offset, dtype, count, *arguments, **options)
+        if len(values) != count:
+            raise ValueError("the file is truncated or damaged")
+        return values
+
+
 class LlamaGguf:
     """A GGUF file of architecture llama. Tensors are dequantized when asked for, one at a time."""
 
     def __init__(self, path):
         try:
-            self.reader = GGUFReader(path)
-        except (OSError, ValueError) as error:
+            self.reader = Reader(path)
+        except READ_ERRORS as error:
             raise ModelError(f"{path}: cannot be read as GGUF: {error}") from error
         architecture = self.field("general.architecture")
         if architecture != "llama":
@@ -51,27 +65,46 @@ class LlamaGguf:
         """A value of the metadata; an error if it is neither there nor has a default."""
         found = self.reader.fields.get(key)
         if found is not None:
-            return found.contents()
+            try:
+                return found.contents()
+            except READ_ERRORS as error:
+                raise ModelError(f"the metadata '{key}' of the GGUF file cannot be read: {error}") from error
         if default is None:
             raise ModelError(f"the GGUF file lacks the metadata '{key}'")
         return default
 
+    def size(self, key, default=None):
+        """A positive integer of the metadata."""
+        value = self.field(key, default)
+        if not isinstance(value, int) or value <= 0:
+            raise ModelError(f"expected '{key}' of the GGUF file to be a positive integer, it is {value!r}")
+        return value
+
+    def number(self, key, default=None):
+        """A number of the metadata. Stored as f32; the shortest decimal that rounds to it is what the author wrote."""
+        value = self.field(key, default)
+        if not isinstance(value, (int, float)):
+            raise ModelError(f"expected '{key}' of the GGUF file to be a number, it is {value!r}")
+        return float(str(np.float32(value)))
+
     def config(self):
         """The model's sizes under the names that Hugging Face's configuration has for them."""
-        heads = self.field("llama.attention.head_count")
-        hidden = self.field("llama.embedding_length")
+        heads = self.size("llama.attention.head_count")
+        hidden = self.size("llama.embedding_length")
+        tokens = self.field("tokenizer.ggml.tokens")
+        if not isinstance(tokens, list):
+            raise ModelError("expected 'tokenizer.ggml.tokens' of the GGUF file to be a list")
         return {
-            "vocab_size": len(self.field("tokenizer.ggml.tokens")),
+            "vocab_size": len(tokens),
             "hidden_size": hidden,
-            "intermediate_size": self.field("llama.feed_forward_length"),
-            "num_hidden_layers": self.field("llama.block_count"),
+            "intermediate_size": self.size("llama.feed_forward_length"),
+            "num_hidden_layers": self.size("llama.block_count"),
             "num_attention_heads": heads,
-            "num_key_value_heads": self.field("llama.attention.head_count_kv", heads),
+            "num_key_value_heads": self.size("llama.attention.head_count_kv", heads),
             "head_dim": hidden // heads,
-            "max_position_embeddings": self.field("llama.context_length"),
-            # Stored as f32; the shortest decimal that rounds to it is what the model's author wrote.
-            "rms_norm_eps": float(str(np.float32(self.field("llama.attention.layer_norm_rms_epsilon")))),
-            "rope_theta": float(str(np.float32(self.field("llama.rope.freq_base", 10000.0)))),
+            "max_position_embeddings": self.size("llama.context_length"),
+            "rms_norm_eps": self.number("llama.attention.layer_norm_rms_epsilon"),
+            "rope_theta": self.number("llama.rope.freq_base", 10000.0),
             "tie_word_embeddings": self.tied,
         }
 
@@ -79,7 +112,7 @@ class LlamaGguf:
         """Token ids under the names that Hugging Face's generation configuration has for them."""
         names = {"bos_token_id": "bos", "eos_token_id": "eos", "pad_token_id": "padding"}
         ids = {name: self.reader.fields.get(f"tokenizer.ggml.{key}_token_id") for name, key in names.items()}
-        return {name: found.contents() for name, found in ids.items() if found is not None}
+        return {name: self.field(found.name) for name, found in ids.items() if found is not None}
 
     def parameter(self, name):
         """A Hugging Face parameter in f32, [out, in] for matrices."""
@@ -107,4 +140,7 @@ class LlamaGguf:
         if name not in self.tensors:
             raise ModelError(f"{self.path}: has no tensor '{name}'")
         tensor = self.tensors[name]
-        return np.asarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        try:
+            return np.asarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
+        except READ_ERRORS + (NotImplementedError,) as error:
+            raise ModelError(f"{self.path}: tensor '{name}' cannot be read: {error}") from error

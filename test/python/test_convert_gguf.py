@@ -21,6 +21,15 @@ def test_rotary_rows_return_to_halves():
     assert np.array_equal(llama_gguf.halves_from_pairs(pairs, heads), halves)
 
 
+def test_damaged_headers(root):
+    """Files that are cut off, or whose counts and lengths lie, are errors that say so."""
+    damaged = sorted((root / "test/fuzz/regressions/gguf").iterdir())
+    assert damaged
+    for path in damaged:
+        with pytest.raises(llama_gguf.ModelError):
+            llama_gguf.LlamaGguf(path).config()
+
+
 class OneMatrix:
     """A model whose every parameter is the same matrix."""
 
