@@ -27,7 +27,7 @@ def project_files():
 
 
 def lines(path):
-    return (ROOT / path).read_text(encoding="utf-8").splitlines()
+    return (ROOT / path).read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def test_top_level_is_fixed():
