@@ -173,24 +173,9 @@ bool GroupQueryAttention::hasNorms() {
 
 /// Elements [begin, end) of a packed projection: a linear over these rows of its weight.
 Value GroupQueryAttention::part(Value packed, int64_t begin, int64_t end) {
-  auto linear = packed.getDefiningOp<llm::LinearOp>();
-  if (!linear)
-    return nodes.sliceLast(packed, begin, end);
   rewriter.setInsertionPoint(root);
-  auto slice = [&](Value weight) -> Value {
-    if (!weight)
-      return {};
-    SmallVector<int64_t> shape(rankedType(weight).getShape());
-    shape[0] = end - begin;
-    auto type = RankedTensorType::get(shape, rankedType(weight).getElementType());
-    return param::SliceOp::create(rewriter, linear.getLoc(), type, weight, rewriter.getI64IntegerAttr(0),
-                                  rewriter.getI64IntegerAttr(begin));
-  };
-  SmallVector<int64_t> shape(rankedType(packed).getShape());
-  shape.back() = end - begin;
-  auto type = RankedTensorType::get(shape, rankedType(packed).getElementType());
-  return llm::LinearOp::create(rewriter, linear.getLoc(), type, linear.getInput(), slice(linear.getWeight()),
-                               slice(linear.getBias()));
+  Value linear = takeColumns(rewriter, packed, begin, end);
+  return linear ? linear : nodes.sliceLast(packed, begin, end);
 }
 
 void GroupQueryAttention::splitOperands() {

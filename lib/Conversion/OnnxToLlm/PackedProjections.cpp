@@ -4,8 +4,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "Dims.h"
 #include "Evaluate.h"
 #include "Match.h"
+#include "Nodes.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Support/TensorType.h"
 
@@ -123,13 +125,33 @@ static std::optional<Cut> cutOfSlice(onnx::SliceOp slice) {
   return begin < end ? std::optional(Cut{dim, begin, end - begin}) : std::nullopt;
 }
 
+/// Gather of one index, or of consecutive ones, that keeps the dimension.
+static std::optional<Cut> cutOfGather(onnx::GatherOp gather) {
+  RankedTensorType type = rankedType(gather->getOperand(0)), ids = rankedType(gather->getOperand(1));
+  int64_t dim = cast<NodeOpInterface>(*gather).getInt("axis", 0);
+  dim += dim < 0 ? type.getRank() : 0;
+  std::optional<SmallVector<int64_t>> indices = evaluateIntegers(gather->getOperand(1));
+  if (!ids || ids.getRank() != 1 || !indices || indices->empty() || dim < 0 || dim >= type.getRank() ||
+      type.isDynamicDim(dim))
+    return std::nullopt;
+  int64_t size = type.getDimSize(dim), count = indices->size();
+  for (int64_t &index : *indices)
+    index += index < 0 ? size : 0;
+  int64_t begin = indices->front();
+  for (int64_t i = 0; i < count; ++i)
+    if ((*indices)[i] != begin + i)
+      return std::nullopt;
+  return begin >= 0 && begin + count <= size ? std::optional(Cut{dim, begin, count}) : std::nullopt;
+}
+
 /// What each result of a node is of its first operand.
 static std::optional<SmallVector<Cut>> cutsOf(Operation *op) {
-  if (!isa<onnx::SplitOp, onnx::SliceOp>(op) || !rankedType(op->getOperand(0)))
+  if (!isa<onnx::SplitOp, onnx::SliceOp, onnx::GatherOp>(op) || !rankedType(op->getOperand(0)))
     return std::nullopt;
   if (auto split = dyn_cast<onnx::SplitOp>(op))
     return cutsOfSplit(split);
-  std::optional<Cut> cut = cutOfSlice(cast<onnx::SliceOp>(op));
+  auto slice = dyn_cast<onnx::SliceOp>(op);
+  std::optional<Cut> cut = slice ? cutOfSlice(slice) : cutOfGather(cast<onnx::GatherOp>(op));
   return cut ? std::optional(SmallVector<Cut>{*cut}) : std::nullopt;
 }
 
@@ -137,25 +159,70 @@ static std::optional<SmallVector<Cut>> cutsOf(Operation *op) {
 // Packed projections
 //===----------------------------------------------------------------------------===//
 
-/// The channels of the linear that a cut of its value, or of its heads, takes. Nothing for a cut of something else.
-static std::optional<ChannelPart> channelsOf(Value value, Cut cut) {
-  RankedTensorType type = typeOf(value);
-  if (!value.getDefiningOp<llm::SplitHeadsOp>())
-    return cut.dim == type.getRank() - 1
-               ? std::optional(ChannelPart{1, type.getDimSize(cut.dim), 1, cut.begin, cut.count})
-               : std::nullopt;
-  if (cut.dim == 1)
-    return ChannelPart{1, type.getDimSize(1), type.getDimSize(3), cut.begin, cut.count};
-  return cut.dim == 3 ? std::optional(ChannelPart{type.getDimSize(1), type.getDimSize(3), 1, cut.begin, cut.count})
-                      : std::nullopt;
+namespace {
+/// A value that shows a linear's channels: itself, its heads, or a Reshape of its last dimension into several.
+struct PackedValue {
+  llm::LinearOp linear;
+  Value value;
+  /// The dimensions of `value` that the channels are spread over, slowest first.
+  SmallVector<int64_t> dims;
+};
+} // namespace
+
+static std::optional<PackedValue> matchPacked(Value value) {
+  RankedTensorType type = rankedType(value);
+  Operation *op = value.getDefiningOp();
+  if (!type || !op)
+    return std::nullopt;
+  int64_t rank = type.getRank();
+  if (auto linear = dyn_cast<llm::LinearOp>(op))
+    return PackedValue{linear, value, {rank - 1}};
+  if (!isa<llm::SplitHeadsOp, onnx::ReshapeOp>(op))
+    return std::nullopt;
+  auto linear = op->getOperand(0).getDefiningOp<llm::LinearOp>();
+  if (!linear ||
+      !llvm::all_of(linear->getUsers(), [&](Operation *user) { return user == op || isa<onnx::ShapeOp>(user); }))
+    return std::nullopt;
+  if (isa<llm::SplitHeadsOp>(op))
+    return PackedValue{linear, value, {1, 3}};
+  int64_t leading = typeOf(linear.getResult()).getRank() - 1, channels = 1;
+  SmallVector<int64_t> dims = llvm::to_vector(llvm::seq(leading, rank));
+  for (int64_t dim : dims)
+    channels = type.isDynamicDim(dim) ? -1 : channels * type.getDimSize(dim);
+  bool keepsLeading = rank > leading + 1 && llvm::all_of(llvm::seq<int64_t>(leading), [&](int64_t dim) {
+                        return dimOf(value, dim) == dimOf(linear.getResult(), dim);
+                      });
+  return keepsLeading && channels == lastSize(linear.getResult()) ? std::optional(PackedValue{linear, value, dims})
+                                                                  : std::nullopt;
 }
 
-/// Whether each reader takes a part of the channels, so that nothing needs them all.
-static bool isCutByAll(Value value) {
-  return llvm::all_of(value.getUsers(), [&](Operation *user) {
-    std::optional<SmallVector<Cut>> cuts = user->getOperand(0) == value ? cutsOf(user) : std::nullopt;
-    return cuts && llvm::all_of(*cuts, [&](Cut cut) { return bool(channelsOf(value, cut)); });
+/// The channels that a cut takes. Nothing for a cut of another dimension.
+static std::optional<ChannelPart> channelsOf(const PackedValue &packed, Cut cut) {
+  auto position = llvm::find(packed.dims, cut.dim);
+  if (position == packed.dims.end() || cut.count < 1)
+    return std::nullopt;
+  ChannelPart part{1, typeOf(packed.value).getDimSize(cut.dim), 1, cut.begin, cut.count};
+  for (auto dim = packed.dims.begin(); dim != packed.dims.end(); ++dim)
+    (dim < position ? part.outer : part.inner) *= dim == position ? 1 : typeOf(packed.value).getDimSize(*dim);
+  return part;
+}
+
+/// Whether each reader takes a part of the channels, so that nothing needs them all; sizes can be had elsewhere. Two
+/// parts of every head are what rotary embeddings take apart (halves, or what is rotated and what passes), and no
+/// projections.
+static bool isCutByAll(const PackedValue &packed) {
+  int64_t partsOfHeads = 0;
+  bool isCut = llvm::all_of(packed.value.getUsers(), [&](Operation *user) {
+    if (isa<onnx::ShapeOp>(user))
+      return true;
+    std::optional<SmallVector<Cut>> cuts = user->getOperand(0) == packed.value ? cutsOf(user) : std::nullopt;
+    return cuts && llvm::all_of(*cuts, [&](Cut cut) {
+             std::optional<ChannelPart> part = channelsOf(packed, cut);
+             partsOfHeads += part && part->outer > 1;
+             return bool(part);
+           });
   });
+  return isCut && (partsOfHeads == 0 || partsOfHeads > 2);
 }
 
 /// The type of a part: what its reader was told, and the sizes that are known now. Null when they contradict.
@@ -169,38 +236,77 @@ static RankedTensorType partType(Value part, RankedTensorType computed) {
   return keepsType ? stated : computed;
 }
 
-LogicalResult quantopt::recognizePackedProjection(Operation *root, RewriterBase &rewriter) {
-  std::optional<SmallVector<Cut>> cuts = cutsOf(root);
-  if (!cuts)
-    return failure();
-  Value packed = root->getOperand(0);
-  auto heads = packed.getDefiningOp<llm::SplitHeadsOp>();
-  Value channels = heads ? heads.getInput() : packed;
-  auto linear = channels.getDefiningOp<llm::LinearOp>();
-  if (!linear || (heads && !channels.hasOneUse()) || !isCutByAll(packed) || lastSize(channels) < 1)
-    return failure();
-  SmallVector<RankedTensorType> types;
-  for (auto [cut, result] : llvm::zip_equal(*cuts, root->getResults())) {
-    SmallVector<int64_t> shape(typeOf(packed).getShape());
-    shape[cut.dim] = cut.count;
-    types.push_back(partType(result, typeOf(packed).clone(shape)));
-    if (!types.back() || cut.count < 1)
-      return failure();
+/// The part in the form that the packed value has.
+static Value makePart(RewriterBase &rewriter, const PackedValue &packed, ChannelPart channels, RankedTensorType type) {
+  llm::LinearOp part = takeChannels(rewriter, packed.linear, channels);
+  Operation *op = packed.value.getDefiningOp();
+  if (isa<llm::SplitHeadsOp>(op))
+    return llm::SplitHeadsOp::create(rewriter, op->getLoc(), type, part);
+  if (isa<llm::LinearOp>(op)) {
+    part.getResult().setType(type);
+    return part;
   }
-  rewriter.setInsertionPoint(root);
-  SmallVector<Value> parts;
-  for (auto [cut, type] : llvm::zip_equal(*cuts, types)) {
-    llm::LinearOp part = takeChannels(rewriter, linear, *channelsOf(packed, cut));
-    if (heads)
-      parts.push_back(llm::SplitHeadsOp::create(rewriter, heads.getLoc(), type, part));
-    else {
-      part.getResult().setType(type);
-      parts.push_back(part);
+  SmallVector<int64_t> target(packed.dims.front(), 0);
+  for (int64_t dim : packed.dims)
+    target.push_back(type.getDimSize(dim));
+  Value reshaped = Nodes(rewriter, op).reshape(part, target);
+  reshaped.setType(type);
+  return reshaped;
+}
+
+/// Lets what reads other sizes of the whole read them of a part, so that the whole need not be computed for them.
+static void readSizesOf(RewriterBase &rewriter, Value whole, Value part, int64_t cutDim) {
+  for (Operation *shape : llvm::make_early_inc_range(whole.getUsers())) {
+    if (!isa<onnx::ShapeOp>(shape) || cast<NodeOpInterface>(shape).getNodeAttrs().size())
+      continue;
+    Operation *copy = rewriter.clone(*shape);
+    copy->setOperand(0, part);
+    for (OpOperand &use : llvm::make_early_inc_range(shape->getUses())) {
+      auto gather = dyn_cast<onnx::GatherOp>(use.getOwner());
+      std::optional<SmallVector<int64_t>> picked =
+          gather && use.getOperandNumber() == 0 ? evaluateIntegers(gather->getOperand(1)) : std::nullopt;
+      int64_t rank = typeOf(whole).getRank();
+      if (picked && llvm::none_of(*picked, [&](int64_t i) { return i == cutDim || i + rank == cutDim; }))
+        use.set(copy->getResult(0));
     }
   }
-  rewriter.replaceOp(root, parts);
-  for (Operation *op : {heads.getOperation(), linear.getOperation()})
-    if (op && op->use_empty())
-      rewriter.eraseOp(op);
+}
+
+/// Makes what one reader takes. Fails where types contradict.
+static LogicalResult replaceReader(RewriterBase &rewriter, const PackedValue &packed, Operation *reader) {
+  SmallVector<Cut> cuts = *cutsOf(reader);
+  SmallVector<RankedTensorType> types;
+  for (auto [cut, result] : llvm::zip_equal(cuts, reader->getResults())) {
+    SmallVector<int64_t> shape(typeOf(packed.value).getShape());
+    shape[cut.dim] = cut.count;
+    types.push_back(partType(result, typeOf(packed.value).clone(shape)));
+    if (!types.back())
+      return failure();
+  }
+  SmallVector<Value> parts;
+  for (auto [cut, type] : llvm::zip_equal(cuts, types))
+    parts.push_back(makePart(rewriter, packed, *channelsOf(packed, cut), type));
+  readSizesOf(rewriter, packed.value, parts.front(), cuts.front().dim);
+  rewriter.replaceAllUsesWith(reader->getResults(), parts);
+  return success();
+}
+
+LogicalResult quantopt::recognizePackedProjection(Operation *root, RewriterBase &rewriter) {
+  if (!cutsOf(root) || isOpTriviallyDead(root))
+    return failure();
+  std::optional<PackedValue> packed = matchPacked(root->getOperand(0));
+  if (!packed || !isCutByAll(*packed))
+    return failure();
+  // Where the whole is computed: what asks for sizes of it comes before the cuts. Other readers than the root stay,
+  // dead, until the walk has come to them.
+  rewriter.setInsertionPoint(packed->value.getDefiningOp());
+  Operation *whole = packed->value.getDefiningOp();
+  for (Operation *reader : llvm::to_vector(packed->value.getUsers()))
+    if (!isa<onnx::ShapeOp>(reader) && !isOpTriviallyDead(reader))
+      if (failed(replaceReader(rewriter, *packed, reader)) && reader == root)
+        return failure();
+  if (whole != packed->linear)
+    readSizesOf(rewriter, packed->linear.getResult(), packed->linear.getInput(), lastDim(packed->linear.getResult()));
+  eraseDead(rewriter, root);
   return success();
 }

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "Dims.h"
 #include "Evaluate.h"
 #include "Match.h"
 
@@ -55,6 +56,8 @@ static bool isNoOp(Operation *op) {
     return isFullSlice(slice);
   if (auto transpose = dyn_cast<onnx::TransposeOp>(op))
     return isIdentityTranspose(transpose);
+  if (isa<onnx::ReshapeOp>(op))
+    return haveSameShape(op->getOperand(0), op->getResult(0));
   if (auto dropout = dyn_cast<onnx::DropoutOp>(op)) // Without a training mode input it is the identity.
     return cast<NodeOpInterface>(op).getNodeInputs().size() < 3 &&
            (dropout->getNumResults() == 1 || dropout->getResult(1).use_empty());

@@ -47,27 +47,76 @@ func.func @slices(%x: tensor<?x?x16xf32>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf
 
 // -----
 
-// q, k and v beside each other in every head.
+// q, k and v beside each other in every head. One is read by its sizes, too.
 param.file @f "w.bin"
 param.global @w : tensor<24x8xf32> from @f [offset = 0, length = 768]
 // CHECK-LABEL: func @heads
-func.func @heads(%x: tensor<?x?x8xf32>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>) {
+func.func @heads(%x: tensor<?x?x8xf32>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<i64>) {
   // CHECK: llm.split_heads {{.*}} -> tensor<?x2x?x4xf32>
   // CHECK: %[[R:.*]] = param.reshape %{{.*}} : tensor<24x8xf32> to tensor<2x12x1x8xf32>
-  // CHECK: %[[S:.*]] = param.slice %[[R]] dim 1 at 4 : tensor<2x12x1x8xf32> to tensor<2x8x1x8xf32>
-  // CHECK: %[[W:.*]] = param.reshape %[[S]] : tensor<2x8x1x8xf32> to tensor<16x8xf32>
+  // CHECK: %[[S:.*]] = param.slice %[[R]] dim 1 at 4 : tensor<2x12x1x8xf32> to tensor<2x4x1x8xf32>
+  // CHECK: %[[W:.*]] = param.reshape %[[S]] : tensor<2x4x1x8xf32> to tensor<8x8xf32>
   // CHECK: %[[L:.*]] = llm.linear %{{.*}}, %[[W]]
   // CHECK: llm.split_heads %[[L]]
-  // CHECK-NOT: onnx.Split
+  // CHECK-NOT: tensor<?x?x24xf32>
+  // CHECK: return
   %w = param.load @w : tensor<24x8xf32>
   %t = onnx.Transpose(%w) {perm = array<i64: 1, 0>} : (tensor<24x8xf32>) -> tensor<8x24xf32>
   %m = onnx.MatMul(%x, %t) : (tensor<?x?x8xf32>, tensor<8x24xf32>) -> tensor<?x?x24xf32>
   %shape = onnx.Constant() {value = dense<[0, 0, 2, 12]> : tensor<4xi64>} : () -> tensor<4xi64>
   %r = onnx.Reshape(%m, %shape) : (tensor<?x?x24xf32>, tensor<4xi64>) -> tensor<?x?x2x12xf32>
   %h = onnx.Transpose(%r) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x12xf32>) -> tensor<?x2x?x12xf32>
+  %sizes = onnx.Shape(%h) : (tensor<?x2x?x12xf32>) -> tensor<4xi64>
+  %two = onnx.Constant() {value = dense<2> : tensor<i64>} : () -> tensor<i64>
+  %n = onnx.Gather(%sizes, %two) : (tensor<4xi64>, tensor<i64>) -> tensor<i64>
+  %s = onnx.Constant() {value = dense<4> : tensor<3xi64>} : () -> tensor<3xi64>
+  %p, %q, %v = onnx.Split(%h, %s) {axis = 3 : i64} : (tensor<?x2x?x12xf32>, tensor<3xi64>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>)
+  return %p, %q, %v, %n : tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>, tensor<i64>
+}
+
+// -----
+
+// Two parts of every head are taken apart for a rotary embedding: one projection.
+param.file @f "w.bin"
+param.global @w : tensor<8x24xf32> from @f [offset = 0, length = 768]
+// CHECK-LABEL: func @partial_rotary
+func.func @partial_rotary(%x: tensor<?x?x8xf32>) -> (tensor<?x?x2x4xf32>, tensor<?x?x2x8xf32>) {
+  // CHECK: llm.linear
+  // CHECK-NOT: llm.linear
+  // CHECK: onnx.Split
+  %w = param.load @w : tensor<8x24xf32>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x24xf32>) -> tensor<?x?x24xf32>
+  %shape = onnx.Constant() {value = dense<[0, 0, 2, 12]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %r = onnx.Reshape(%m, %shape) : (tensor<?x?x24xf32>, tensor<4xi64>) -> tensor<?x?x2x12xf32>
   %s = onnx.Constant() {value = dense<[4, 8]> : tensor<2xi64>} : () -> tensor<2xi64>
-  %p, %q = onnx.Split(%h, %s) {axis = 3 : i64} : (tensor<?x2x?x12xf32>, tensor<2xi64>) -> (tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>)
-  return %p, %q : tensor<?x2x?x4xf32>, tensor<?x2x?x8xf32>
+  %p, %q = onnx.Split(%r, %s) {axis = 3 : i64} : (tensor<?x?x2x12xf32>, tensor<2xi64>) -> (tensor<?x?x2x4xf32>, tensor<?x?x2x8xf32>)
+  return %p, %q : tensor<?x?x2x4xf32>, tensor<?x?x2x8xf32>
+}
+
+// -----
+
+// Heads of q, k and v behind each other (MQA), cut by a Slice and two Gathers.
+param.file @f "w.bin"
+param.global @w : tensor<8x24xf32> from @f [offset = 0, length = 768]
+// CHECK-LABEL: func @multi_query
+func.func @multi_query(%x: tensor<?x?x8xf32>) -> (tensor<?x?x4x4xf32>, tensor<?x?x1x4xf32>, tensor<?x?x1x4xf32>) {
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 0 : tensor<24x8xf32> to tensor<16x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 16 : tensor<24x8xf32> to tensor<4x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 20 : tensor<24x8xf32> to tensor<4x8xf32>
+  // CHECK-NOT: onnx.Gather
+  // CHECK: return
+  %w = param.load @w : tensor<8x24xf32>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x24xf32>) -> tensor<?x?x24xf32>
+  %shape = onnx.Constant() {value = dense<[0, 0, 6, 4]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %r = onnx.Reshape(%m, %shape) : (tensor<?x?x24xf32>, tensor<4xi64>) -> tensor<?x?x6x4xf32>
+  %axis = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %zero = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %k = onnx.Constant() {value = dense<-2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %v = onnx.Constant() {value = dense<-1> : tensor<1xi64>} : () -> tensor<1xi64>
+  %0 = onnx.Slice(%r, %zero, %k, %axis) : (tensor<?x?x6x4xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?x4x4xf32>
+  %1 = onnx.Gather(%r, %k) {axis = 2 : i64} : (tensor<?x?x6x4xf32>, tensor<1xi64>) -> tensor<?x?x1x4xf32>
+  %2 = onnx.Gather(%r, %v) {axis = 2 : i64} : (tensor<?x?x6x4xf32>, tensor<1xi64>) -> tensor<?x?x1x4xf32>
+  return %0, %1, %2 : tensor<?x?x4x4xf32>, tensor<?x?x1x4xf32>, tensor<?x?x1x4xf32>
 }
 
 // -----

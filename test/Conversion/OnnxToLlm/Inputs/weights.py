@@ -159,10 +159,10 @@ node("MatMul", ["x", "wt"], "m2")
 init("heads", np.array([0, 0, 4, 6], np.int64))
 node("Reshape", ["m2", "heads"], "m2h")
 node("Transpose", ["m2h"], "m2t", perm=[0, 2, 1, 3])
-init("head_sizes", np.array([2, 4], np.int64))
-node("Split", ["m2t", "head_sizes"], ["head0", "head1"], axis=3)
+init("head_sizes", np.array([1, 2, 3], np.int64))
+node("Split", ["m2t", "head_sizes"], ["head0", "head1", "head2"], axis=3)
 heads = (x @ w.T).reshape(BATCH, TOKENS, 4, 6).transpose(0, 2, 1, 3)
-for i, part in enumerate((heads[..., :2], heads[..., 2:])):
+for i, part in enumerate((heads[..., :1], heads[..., 1:3], heads[..., 3:])):
     outputs.append(helper.make_tensor_value_info(f"head{i}", TensorProto.FLOAT, ["b", 4, "s", part.shape[3]]))
     expected.append((f"head{i}", part.astype(np.float32)))
 
