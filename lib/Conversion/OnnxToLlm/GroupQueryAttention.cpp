@@ -171,7 +171,7 @@ bool GroupQueryAttention::hasNorms() {
 // What is made
 //===----------------------------------------------------------------------------===//
 
-/// Elements [begin, end) of a packed projection: a linear over these rows of its weight.
+/// Elements [begin, end) of a packed projection.
 Value GroupQueryAttention::part(Value packed, int64_t begin, int64_t end) {
   rewriter.setInsertionPoint(root);
   Value linear = takeColumns(rewriter, packed, begin, end);

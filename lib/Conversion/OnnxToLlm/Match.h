@@ -139,6 +139,12 @@ llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase 
 /// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.
 llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
+// Rearrange.cpp
+/// Reshapes that end in the shape they began with.
+llvm::LogicalResult recognizeReshapeBack(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// A Transpose of heads that were merged and split again: of the heads themselves.
+llvm::LogicalResult recognizeSplitAgain(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
 // FusedNorms.cpp
 /// RMSNormalization, LayerNormalization, their forms with a sum in front: llm.rms_norm, llm.layer_norm and
 /// llm.residual_add.
