@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Support/Conversion.h"
 #include "quantopt/Support/Half.h"
+#include "quantopt/Support/NarrowFloat.h"
 #include "llvm/Support/ErrorHandling.h"
 #include <algorithm>
 #include <limits>
@@ -53,9 +54,11 @@ static void readBlock(const Tensor &source, int64_t start, int64_t count, int64_
     return widen<uint16_t>(source, start, count, wide);
   case DType::I8:
   case DType::I4:
+  case DType::I2:
     return widen<int8_t>(source, start, count, wide);
   case DType::U8:
   case DType::U4:
+  case DType::U2:
   case DType::Bool:
     return widen<uint8_t>(source, start, count, wide);
   default:
@@ -83,15 +86,22 @@ template <typename T> static void narrow(const int64_t *wide, int64_t count, T *
     out[i] = T(wide[i]);
 }
 
-static int8_t toSignedNibble(double value) { return saturate<int8_t>(value, -8, 7); }
-static int8_t toSignedNibble(int64_t value) { return int8_t(((value & 15) ^ 8) - 8); }
-static uint8_t toNibble(double value) { return saturate<uint8_t>(value, 0, 15); }
-static uint8_t toNibble(int64_t value) { return value & 15; }
+static int8_t toSigned(double value, int bits) {
+  return saturate<int8_t>(value, -(1 << (bits - 1)), (1 << (bits - 1)) - 1);
+}
+static int8_t toSigned(int64_t value, int bits) {
+  int64_t sign = int64_t(1) << (bits - 1);
+  return int8_t(((value & (2 * sign - 1)) ^ sign) - sign);
+}
+static uint8_t toUnsigned(double value, int bits) { return saturate<uint8_t>(value, 0, (1 << bits) - 1); }
+static uint8_t toUnsigned(int64_t value, int bits) { return value & ((1 << bits) - 1); }
 
-/// Elements of 4-bit and Boolean types, whose range is not that of the byte that holds them.
+/// Elements of 2-bit, 4-bit and Boolean types, whose range is not that of the byte that holds them.
 template <typename Wide> static void writeBytes(const Wide *wide, int64_t count, DType type, char *out) {
+  bool isSigned = type == DType::I4 || type == DType::I2;
+  int bits = bitsInFile(type);
   for (int64_t i = 0; i < count; ++i)
-    out[i] = type == DType::Bool ? wide[i] != 0 : type == DType::I4 ? toSignedNibble(wide[i]) : toNibble(wide[i]);
+    out[i] = type == DType::Bool ? wide[i] != 0 : isSigned ? toSigned(wide[i], bits) : toUnsigned(wide[i], bits);
 }
 
 template <typename Wide> static void writeIntegers(const Wide *wide, int64_t count, Tensor &result, int64_t start) {
@@ -115,6 +125,8 @@ template <typename Wide> static void writeIntegers(const Wide *wide, int64_t cou
   case DType::Bool:
   case DType::I4:
   case DType::U4:
+  case DType::I2:
+  case DType::U2:
     return writeBytes(wide, count, result.dtype(), result.mutableRaw() + start);
   default:
     llvm_unreachable("a float type");
@@ -178,9 +190,26 @@ static Tensor convertIntegers(const Tensor &tensor, DType type) {
   return result;
 }
 
+/// Narrow floats as f64, by table.
+static Tensor widenNarrow(const Tensor &tensor) {
+  double table[256];
+  for (int bits = 0; bits < 256; ++bits)
+    table[bits] = decodeNarrow(tensor.dtype(), bits);
+  Tensor result(DType::F64, tensor.shape());
+  double *values = result.mutableData<double>().data();
+  for (uint8_t bits : tensor.data<uint8_t>())
+    *values++ = table[bits];
+  return result;
+}
+
 Tensor quantopt::convert(const Tensor &tensor, DType type) {
   if (tensor.dtype() == type)
     return tensor;
+  assert(isNumeric(tensor.dtype()) && isNumeric(type));
+  if (isNarrowFloat(type))
+    return convertToNarrow(tensor, type, {});
+  if (isNarrowFloat(tensor.dtype()))
+    return convert(widenNarrow(tensor), type);
   // The usual way of weights, without the step through f64.
   if (type == DType::F32 && (tensor.dtype() == DType::F16 || tensor.dtype() == DType::BF16)) {
     Tensor result(type, tensor.shape());

@@ -88,11 +88,11 @@ llvm::Expected<Tensor> quantopt::readNpy(llvm::StringRef path) {
 
 llvm::Error quantopt::writeNpy(llvm::StringRef path, const Tensor &tensor) {
   Tensor stored = tensor;
-  if (tensor.dtype() == DType::I4)
+  if (tensor.dtype() == DType::I4 || tensor.dtype() == DType::I2)
     stored = convert(tensor, DType::I8);
-  if (tensor.dtype() == DType::U4)
+  if (tensor.dtype() == DType::U4 || tensor.dtype() == DType::U2)
     stored = convert(tensor, DType::U8);
-  if (tensor.dtype() == DType::BF16)
+  if (tensor.dtype() == DType::BF16 || isNarrowFloat(tensor.dtype()))
     stored = convert(tensor, DType::F32);
   const auto *found = llvm::find_if(descriptors, [&](const auto &entry) { return entry.second == stored.dtype(); });
   std::string shape;

@@ -45,6 +45,18 @@ void quantopt::unpackFourBit(const uint8_t *bytes, int64_t first, int64_t count,
 void quantopt::unpackFourBit(const uint8_t *bytes, int64_t first, int64_t count, uint8_t *codes) {
   unpack(bytes, first, count, codes);
 }
+void quantopt::unpackCodes(DType type, const uint8_t *bytes, int64_t first, int64_t count, char *codes) {
+  unsigned bits = bitsInFile(type), perByte = 8 / bits, sign = 1u << (bits - 1);
+  bool isSigned = type == DType::I4 || type == DType::I2;
+  if (type == DType::I4)
+    return unpackFourBit(bytes, first, count, reinterpret_cast<int8_t *>(codes));
+  if (bits == 4)
+    return unpackFourBit(bytes, first, count, reinterpret_cast<uint8_t *>(codes));
+  for (int64_t i = first; i < first + count; ++i) {
+    unsigned code = bytes[i / perByte] >> (i % perByte * bits) & (2 * sign - 1);
+    *codes++ = char(isSigned ? int(code ^ sign) - int(sign) : int(code));
+  }
+}
 void quantopt::packFourBit(const int8_t *codes, int64_t first, int64_t count, uint8_t *bytes) {
   pack(codes, first, count, bytes);
 }

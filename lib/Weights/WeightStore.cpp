@@ -116,22 +116,20 @@ static Error readFully(const TensorInFile &tensor, int descriptor, char *to, uin
 }
 
 /// Reads `count` elements from element `first` on to `to`, which holds them as in memory. The bytes around the ends of
-/// a 4-bit run belong to its neighbours too; `packed` is scratch.
+/// a run of codes narrower than a byte belong to its neighbours too; `packed` is scratch.
 static Error readRun(const TensorInFile &tensor, int descriptor, uint64_t first, uint64_t count, char *to,
                      std::vector<uint8_t> &packed) {
-  if (bitsInFile(tensor.dtype) != 4) {
+  unsigned perByte = 8 / bitsInFile(tensor.dtype);
+  if (perByte <= 1) {
     uint64_t size = bytesInMemory(tensor.dtype);
     return readFully(tensor, descriptor, to, count * size, tensor.offset + first * size);
   }
-  uint64_t begin = first / 2, end = (first + count + 1) / 2;
+  uint64_t begin = first / perByte, end = llvm::divideCeil(first + count, perByte);
   packed.resize(end - begin);
   if (Error error =
           readFully(tensor, descriptor, reinterpret_cast<char *>(packed.data()), end - begin, tensor.offset + begin))
     return error;
-  if (tensor.dtype == DType::I4)
-    unpackFourBit(packed.data(), first % 2, count, reinterpret_cast<int8_t *>(to));
-  else
-    unpackFourBit(packed.data(), first % 2, count, reinterpret_cast<uint8_t *>(to));
+  unpackCodes(tensor.dtype, packed.data(), first % perByte, count, to);
   return Error::success();
 }
 

@@ -12,11 +12,18 @@
 #include "llvm/ADT/SmallVector.h"
 #include <cassert>
 #include <memory>
+#include <string>
 
 namespace quantopt {
 
-/// C++ types that hold elements of a DType in memory. F16 and BF16 are held as their bits (uint16_t), 4-bit codes as
-/// int8_t and uint8_t, Bool as uint8_t 0 or 1.
+class Tensor;
+
+/// A string as an element of tensors: equal strings have equal handles. Strings stay until the process ends.
+using StringHandle = const std::string *;
+StringHandle internString(llvm::StringRef text);
+
+/// C++ types that hold elements of a DType in memory. F16 and BF16 are held as their bits (uint16_t), codes narrower
+/// than a byte as int8_t and uint8_t, floats of a byte or less as their bits (uint8_t), Bool as uint8_t 0 or 1.
 template <typename T> bool holds(DType type);
 
 /// Row-major, 64-byte aligned; copies share the buffer. Writing through mutableData() is for the one who made it.
@@ -32,6 +39,11 @@ public:
     llvm::copy(values, tensor.mutableData<T>().begin());
     return tensor;
   }
+
+  /// A sequence: a tensor of one dimension whose elements are tensors.
+  static Tensor sequence(llvm::ArrayRef<Tensor> elements);
+  /// The elements of a sequence.
+  llvm::ArrayRef<Tensor> elements() const { return data<Tensor>(); }
 
   explicit operator bool() const { return buffer != nullptr; }
   DType dtype() const { return type; }
@@ -60,7 +72,7 @@ public:
 
 private:
   DType type = DType::F32;
-  llvm::SmallVector<int64_t, 4> dims;
+  llvm::SmallVector<int64_t, 4> dims = {0};
   std::shared_ptr<char> buffer;
 };
 

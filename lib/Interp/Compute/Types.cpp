@@ -11,7 +11,7 @@ using namespace quantopt;
 DType compute::arithmeticType(DType type) {
   if (type == DType::F64 || type == DType::U64)
     return type;
-  return isFloat(type) ? DType::F32 : DType::I64;
+  return isFloat(type) || isNarrowFloat(type) ? DType::F32 : DType::I64;
 }
 
 llvm::SmallVector<int64_t> compute::toIntegers(const Tensor &tensor) {

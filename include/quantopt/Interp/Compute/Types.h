@@ -12,7 +12,8 @@
 
 namespace quantopt::compute {
 
-/// The type that arithmetic on `type` runs in: F32 for 16-bit floats, I64 for all integers and Bool except U64.
+/// The type that arithmetic on `type` runs in: F32 for 16-bit and narrower floats, I64 for all integers and Bool except
+/// U64.
 DType arithmeticType(DType type);
 
 /// Integer elements as int64, for shapes, axes and indices.

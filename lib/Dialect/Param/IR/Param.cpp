@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -48,6 +49,18 @@ void ParamDialect::initialize() {
   addInterfaces<AlwaysInline>();
 }
 
+/// Narrow floats by their MLIR types.
+static std::optional<DType> getNarrowFloat(Type type) {
+  return llvm::TypeSwitch<Type, std::optional<DType>>(type)
+      .Case<Float8E4M3FNType>([](auto) { return DType::F8E4M3FN; })
+      .Case<Float8E4M3FNUZType>([](auto) { return DType::F8E4M3FNUZ; })
+      .Case<Float8E5M2Type>([](auto) { return DType::F8E5M2; })
+      .Case<Float8E5M2FNUZType>([](auto) { return DType::F8E5M2FNUZ; })
+      .Case<Float8E8M0FNUType>([](auto) { return DType::F8E8M0FNU; })
+      .Case<Float4E2M1FNType>([](auto) { return DType::F4E2M1FN; })
+      .Default([](auto) { return std::nullopt; });
+}
+
 std::optional<DType> quantopt::param::getDType(Type type) {
   if (type.isF64())
     return DType::F64;
@@ -59,7 +72,7 @@ std::optional<DType> quantopt::param::getDType(Type type) {
     return DType::BF16;
   auto integer = dyn_cast<IntegerType>(type);
   if (!integer)
-    return std::nullopt;
+    return getNarrowFloat(type);
   std::string name = (integer.isUnsigned() ? "ui" : "i") + std::to_string(integer.getWidth());
   return parseDType(name);
 }
@@ -82,7 +95,20 @@ Type quantopt::param::getElementType(DType type, MLIRContext *context) {
   case DType::U16:
   case DType::U8:
   case DType::U4:
+  case DType::U2:
     return builder.getIntegerType(bitsInFile(type), /*isSigned=*/false);
+  case DType::F8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case DType::F8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case DType::F8E5M2:
+    return Float8E5M2Type::get(context);
+  case DType::F8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case DType::F8E8M0FNU:
+    return Float8E8M0FNUType::get(context);
+  case DType::F4E2M1FN:
+    return Float4E2M1FNType::get(context);
   default:
     return builder.getIntegerType(bitsInFile(type));
   }
