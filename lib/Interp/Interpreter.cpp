@@ -10,7 +10,9 @@
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Parallel.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Onnx/Subgraph.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/SaveAndRestore.h"
 
 using namespace quantopt;
 using namespace quantopt::interp;
@@ -91,20 +93,6 @@ static std::optional<WeightView> viewOfWeight(Operation *op, llvm::ArrayRef<Slot
 // Preparation
 //===----------------------------------------------------------------------------===//
 
-void Interpreter::collectMissing(mlir::func::FuncOp function, llvm::SmallPtrSetImpl<Operation *> &seen,
-                                 llvm::SmallVectorImpl<Operation *> &missing) const {
-  if (!seen.insert(function).second)
-    return;
-  for (Operation &op : function.getBody().front().without_terminator()) {
-    if (isDeferredOp(&op) || registry().lookup(&op))
-      continue;
-    if (mlir::func::FuncOp callee = calleeOf(&op); callee && !callee.isExternal())
-      collectMissing(callee, seen, missing);
-    else
-      missing.push_back(&op);
-  }
-}
-
 /// The operator of a node, the name of any other op.
 static std::string kindOf(Operation *op) {
   if (auto node = llvm::dyn_cast<onnx::NodeOpInterface>(op))
@@ -112,12 +100,60 @@ static std::string kindOf(Operation *op) {
   return op->getName().getStringRef().str();
 }
 
+static llvm::Error inOp(Operation *op, llvm::Error error) {
+  bool isUnsupported = error.isA<UnsupportedError>();
+  std::string message = onnx::describeNode(op) + ": " + llvm::toString(std::move(error));
+  return isUnsupported ? unsupported(message) : llvm::createStringError(message);
+}
+
+llvm::Error Interpreter::collectMissingInSubgraphs(Operation *op, llvm::SmallPtrSetImpl<Operation *> &seen,
+                                                   llvm::SmallVectorImpl<Operation *> &missing, unsigned level) {
+  auto node = llvm::dyn_cast<onnx::NodeOpInterface>(op);
+  if (!node)
+    return llvm::Error::success();
+  for (mlir::NamedAttribute attribute : node.getNodeAttrs()) {
+    bool isKnown = subgraphs.count({op, attribute.getName().str()});
+    if (!isKnown && !isSubgraph(attribute.getValue()))
+      continue;
+    llvm::Expected<mlir::func::FuncOp> function = get(op, attribute.getName());
+    if (!function)
+      return inOp(op, function.takeError());
+    if (llvm::Error error = collectMissing(*function, seen, missing, level + 1))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Interpreter::collectMissing(mlir::func::FuncOp function, llvm::SmallPtrSetImpl<Operation *> &seen,
+                                        llvm::SmallVectorImpl<Operation *> &missing, unsigned level) {
+  if (!seen.insert(function).second)
+    return llvm::Error::success();
+  if (level > options.maxDepth)
+    return llvm::createStringError("functions and subgraphs are nested more than " + llvm::Twine(options.maxDepth) +
+                                   " deep");
+  for (Operation &op : function.getBody().front().without_terminator()) {
+    if (isDeferredOp(&op))
+      continue;
+    llvm::Error error = llvm::Error::success();
+    if (registry().lookup(&op))
+      error = collectMissingInSubgraphs(&op, seen, missing, level);
+    else if (mlir::func::FuncOp callee = calleeOf(&op); callee && !callee.isExternal())
+      error = collectMissing(callee, seen, missing, level + 1);
+    else
+      missing.push_back(&op);
+    if (error)
+      return error;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error Interpreter::check() {
   if (entry.isExternal())
     return llvm::createStringError("function '" + entry.getName() + "' has no body to execute");
   llvm::SmallPtrSet<Operation *, 4> seen;
   llvm::SmallVector<Operation *> missing;
-  collectMissing(entry, seen, missing);
+  if (llvm::Error error = collectMissing(entry, seen, missing, 0))
+    return error;
   if (missing.empty())
     return llvm::Error::success();
   // One line for each kind, with the first op of it.
@@ -155,12 +191,6 @@ const Interpreter::Plan &Interpreter::planOf(mlir::func::FuncOp function) {
 // Execution
 //===----------------------------------------------------------------------------===//
 
-static llvm::Error inOp(Operation *op, llvm::Error error) {
-  bool isUnsupported = error.isA<UnsupportedError>();
-  std::string message = onnx::describeNode(op) + ": " + llvm::toString(std::move(error));
-  return isUnsupported ? unsupported(message) : llvm::createStringError(message);
-}
-
 /// Reads a deferred weight.
 llvm::Error Interpreter::makeTensor(Slot &slot) {
   if (!slot.weight)
@@ -190,15 +220,29 @@ static llvm::Error checkResult(const Tensor &tensor, mlir::Type type) {
   return llvm::createStringError("computed " + compute::toString(tensor.shape()) + " where the graph states " + text);
 }
 
+/// Whether a kernel that takes `elements` takes this tensor as operand `i`.
+static bool isTaken(const Tensor &tensor, Elements elements, size_t i) {
+  if (!tensor || isNumeric(tensor.dtype()) || elements == Elements::Sequences)
+    return true;
+  bool takesStrings = elements == Elements::Strings || (elements == Elements::StringsFirst && i == 0);
+  return takesStrings && tensor.dtype() == DType::String;
+}
+
 llvm::Expected<Tensors> Interpreter::runKernel(Operation *op, llvm::MutableArrayRef<Slot> operands) {
   const KernelEntry *kernel = registry().lookup(op);
   if (!kernel)
     return llvm::createStringError("there is no kernel for " + kindOf(op));
-  for (auto [i, operand] : llvm::enumerate(operands))
-    if (!llvm::is_contained(kernel->deferred, i))
-      if (llvm::Error error = makeTensor(operand))
-        return error;
-  KernelContext context(op, operands, options.precision, weights);
+  auto node = llvm::dyn_cast<onnx::NodeOpInterface>(op);
+  size_t inputs = node ? node.getNodeInputs().size() : operands.size();
+  for (auto [i, operand] : llvm::enumerate(operands.take_front(inputs))) {
+    if (llvm::is_contained(kernel->deferred, i))
+      continue;
+    if (llvm::Error error = makeTensor(operand))
+      return error;
+    if (!isTaken(operand.tensor, kernel->elements, i))
+      return unsupported(kindOf(op) + " of a " + toString(operand.tensor.dtype()) + " cannot be computed");
+  }
+  KernelContext context(op, operands, options.precision, weights, this);
   llvm::Expected<Tensors> results = kernel->kernel(context);
   if (!results)
     return results;
@@ -239,13 +283,17 @@ llvm::Error Interpreter::runStep(Operation *op, Values &values) {
   }
   if (options.observe)
     for (Value result : op->getResults())
-      if (const Tensor &tensor = values[result].tensor)
+      if (const Tensor &tensor = values[result].tensor; tensor && isNumeric(tensor.dtype()))
         options.observe(result, tensor);
   return llvm::Error::success();
 }
 
 llvm::Expected<llvm::SmallVector<Slot>> Interpreter::runFunction(mlir::func::FuncOp function,
                                                                  llvm::ArrayRef<Slot> arguments) {
+  if (depth >= options.maxDepth)
+    return llvm::createStringError("functions and subgraphs are nested more than " + llvm::Twine(options.maxDepth) +
+                                   " deep");
+  llvm::SaveAndRestore<unsigned> nested(depth, depth + 1);
   const Plan &plan = planOf(function);
   Values values;
   for (auto [argument, slot] : llvm::zip(function.getArguments(), arguments))
@@ -262,6 +310,50 @@ llvm::Expected<llvm::SmallVector<Slot>> Interpreter::runFunction(mlir::func::Fun
   return results;
 }
 
+//===----------------------------------------------------------------------------===//
+// Subgraphs
+//===----------------------------------------------------------------------------===//
+
+llvm::Expected<mlir::func::FuncOp> Interpreter::get(Operation *node, llvm::StringRef attribute) {
+  mlir::OwningOpRef<mlir::ModuleOp> &module = subgraphs[{node, attribute.str()}];
+  if (!module) {
+    auto imported = importSubgraph(llvm::cast<onnx::NodeOpInterface>(node), attribute);
+    if (!imported)
+      return imported.takeError();
+    module = std::move(*imported);
+  }
+  return module->lookupSymbol<mlir::func::FuncOp>("main");
+}
+
+llvm::Expected<Tensors> Interpreter::run(mlir::func::FuncOp subgraph, llvm::ArrayRef<Tensor> inputs,
+                                         llvm::ArrayRef<Slot> captures) {
+  if (inputs.size() + captures.size() != subgraph.getNumArguments())
+    return llvm::createStringError("the subgraph has " +
+                                   llvm::Twine(int64_t(subgraph.getNumArguments()) - int64_t(captures.size())) +
+                                   " inputs, but the node gives it " + llvm::Twine(inputs.size()));
+  llvm::SmallVector<Slot> arguments;
+  for (const Tensor &input : inputs)
+    arguments.push_back({input, std::nullopt});
+  llvm::append_range(arguments, captures);
+  llvm::Expected<llvm::SmallVector<Slot>> results = runFunction(subgraph, arguments);
+  if (!results)
+    return results.takeError();
+  Tensors tensors;
+  for (Slot &result : *results) {
+    if (llvm::Error error = makeTensor(result))
+      return error;
+    tensors.push_back(std::move(result.tensor));
+  }
+  return tensors;
+}
+
+llvm::Error Interpreter::countIteration() {
+  if (iterations++ < options.maxIterations)
+    return llvm::Error::success();
+  return llvm::createStringError("the model's loops run more than " + llvm::Twine(options.maxIterations) +
+                                 " iterations, which is the limit");
+}
+
 /// An input in the precision, if it fits the argument.
 static llvm::Expected<Slot> bindInput(const Tensor &input, mlir::BlockArgument argument, Precision precision) {
   auto type = llvm::dyn_cast<mlir::ShapedType>(argument.getType());
@@ -274,6 +366,12 @@ static llvm::Expected<Slot> bindInput(const Tensor &input, mlir::BlockArgument a
                                    toString(*stated));
   if (llvm::Error error = checkResult(input, argument.getType()))
     return llvm::createStringError(place + ": " + llvm::toString(std::move(error)));
+  if (!isNumeric(input.dtype())) {
+    if (!stated)
+      return Slot{input, std::nullopt};
+    return llvm::createStringError(place + " is a " + toString(input.dtype()) + ", expected elements of " +
+                                   toString(*stated));
+  }
   DType type64 = precision == Precision::F64 && isFloat(input.dtype()) ? DType::F64 : stated.value_or(input.dtype());
   return Slot{convert(input, type64), std::nullopt};
 }
@@ -284,6 +382,7 @@ llvm::Expected<llvm::SmallVector<Tensor>> Interpreter::run(llvm::ArrayRef<Tensor
   if (inputs.size() != entry.getNumArguments())
     return llvm::createStringError("expected " + llvm::Twine(entry.getNumArguments()) + " inputs, got " +
                                    llvm::Twine(inputs.size()));
+  iterations = 0;
   llvm::SmallVector<Slot> arguments;
   for (auto [input, argument] : llvm::zip(inputs, entry.getArguments())) {
     llvm::Expected<Slot> slot = bindInput(input, argument, options.precision);

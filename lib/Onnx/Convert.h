@@ -10,6 +10,7 @@
 #include "Source.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "quantopt/Support/Tensor.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace quantopt {
@@ -44,6 +45,8 @@ uint64_t bytesInFile(mlir::RankedTensorType type);
 /// length that does not fit, elements of type string.
 llvm::Expected<mlir::DenseElementsAttr> importElements(const ::onnx::TensorProto &tensor,
                                                        std::optional<llvm::StringRef> raw, mlir::MLIRContext *context);
+/// The same as a tensor in memory, numbers or strings; the payload is in the message.
+llvm::Expected<Tensor> importTensor(const ::onnx::TensorProto &tensor, mlir::MLIRContext *context);
 /// The tensor with its elements as raw_data.
 llvm::Expected<::onnx::TensorProto> exportElements(mlir::DenseElementsAttr elements);
 

@@ -6,7 +6,10 @@
 //===----------------------------------------------------------------------------===//
 #include "Convert.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Support/Packing.h"
 #include "llvm/Support/MathExtras.h"
+#include <cstring>
 
 using namespace llvm;
 using namespace mlir;
@@ -120,6 +123,43 @@ Expected<DenseElementsAttr> quantopt::importElements(const TensorProto &tensor, 
   if (tensor.has_raw_data())
     return fromRaw(tensor, *type, tensor.raw_data());
   return fromRaw(tensor, *type, rawFromTypedFields(tensor, elementBits(type->getElementType())));
+}
+
+static Expected<Tensor> importStrings(const TensorProto &tensor, RankedTensorType type) {
+  if (tensor.string_data_size() != type.getNumElements())
+    return errorIn(tensor, "has " + Twine(tensor.string_data_size()) + " strings, but its dimensions take " +
+                               Twine(type.getNumElements()));
+  Tensor result(DType::String, type.getShape());
+  StringHandle *handle = result.mutableData<StringHandle>().data();
+  for (const std::string &text : tensor.string_data())
+    *handle++ = internString(text);
+  return result;
+}
+
+Expected<Tensor> quantopt::importTensor(const TensorProto &tensor, MLIRContext *context) {
+  auto type = importTensorType(tensor, context);
+  if (!type)
+    return type.takeError();
+  if (isa<quantopt::onnx::StringType>(type->getElementType()))
+    return importStrings(tensor, *type);
+  std::optional<DType> dtype = param::getDType(type->getElementType());
+  if (!dtype)
+    return errorIn(tensor, "has elements of a type that cannot be computed with");
+  if (tensor.data_location() == TensorProto::EXTERNAL || tensor.has_segment())
+    return errorIn(tensor, "has no data of its own");
+  std::string raw =
+      tensor.has_raw_data() ? tensor.raw_data() : rawFromTypedFields(tensor, elementBits(type->getElementType()));
+  if (raw.size() != quantopt::bytesInFile(*type))
+    return errorIn(tensor, "has " + Twine(raw.size()) + " bytes of data, but its type and dimensions take " +
+                               Twine(quantopt::bytesInFile(*type)));
+  Tensor result(*dtype, type->getShape());
+  if (bitsInFile(*dtype) < 8)
+    unpackCodes(*dtype, reinterpret_cast<const uint8_t *>(raw.data()), 0, result.numElements(), result.mutableRaw());
+  else if (*dtype == DType::Bool)
+    llvm::transform(raw, result.mutableRaw(), [](char byte) { return byte != 0; });
+  else
+    std::memcpy(result.mutableRaw(), raw.data(), raw.size());
+  return result;
 }
 
 //===----------------------------------------------------------------------------===//

@@ -8,6 +8,7 @@
 #define QUANTOPT_INTERP_INTERPRETER_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "quantopt/Dialect/Param/Analysis/WeightEvaluator.h"
 #include "quantopt/Interp/KernelContext.h"
 #include <map>
@@ -24,7 +25,11 @@ struct InterpreterOptions {
   const KernelRegistry *registry = nullptr;
   /// Called with every value that is computed, after it was, in order of execution: for recording and calibration.
   /// Values of called functions are reported as often as they are called.
+  /// Sequences and strings are not reported.
   std::function<void(mlir::Value, const Tensor &)> observe;
+  /// Iterations of all loops of a run together, and how deep functions and subgraphs may be nested.
+  uint64_t maxIterations = uint64_t(1) << 24;
+  unsigned maxDepth = 64;
 };
 
 /// Executes a function, op by op. Weight expressions are never executed: kernels ask for the rows they need. A tensor
@@ -33,7 +38,7 @@ struct InterpreterOptions {
 /// The same bits come out for any number of threads, on any x86-64; and a row of the result (a token) does not depend
 /// on how many rows there are, on padding that a mask hides, or on the length of the cache: a decode through the cache
 /// equals the prefill.
-class Interpreter {
+class Interpreter : private SubgraphRunner {
 public:
   /// `evaluator` may be null where the function has no weights; it must outlive the interpreter.
   Interpreter(mlir::func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options = {});
@@ -63,8 +68,16 @@ private:
   const Plan &planOf(mlir::func::FuncOp function);
   mlir::func::FuncOp calleeOf(mlir::Operation *op) const;
   const KernelRegistry &registry() const;
-  void collectMissing(mlir::func::FuncOp function, llvm::SmallPtrSetImpl<mlir::Operation *> &seen,
-                      llvm::SmallVectorImpl<mlir::Operation *> &missing) const;
+  llvm::Error collectMissing(mlir::func::FuncOp function, llvm::SmallPtrSetImpl<mlir::Operation *> &seen,
+                             llvm::SmallVectorImpl<mlir::Operation *> &missing, unsigned level);
+  /// The same for the graphs in the attributes of a node.
+  llvm::Error collectMissingInSubgraphs(mlir::Operation *op, llvm::SmallPtrSetImpl<mlir::Operation *> &seen,
+                                        llvm::SmallVectorImpl<mlir::Operation *> &missing, unsigned level);
+
+  llvm::Expected<mlir::func::FuncOp> get(mlir::Operation *node, llvm::StringRef attribute) override;
+  llvm::Expected<Tensors> run(mlir::func::FuncOp subgraph, llvm::ArrayRef<Tensor> inputs,
+                              llvm::ArrayRef<Slot> captures) override;
+  llvm::Error countIteration() override;
 
   llvm::Expected<llvm::SmallVector<Slot>> runFunction(mlir::func::FuncOp function, llvm::ArrayRef<Slot> arguments);
   llvm::Error runStep(mlir::Operation *op, Values &values);
@@ -77,6 +90,10 @@ private:
   std::map<mlir::Operation *, Plan> plans;
   /// Model-local functions by "domain::Type".
   llvm::StringMap<mlir::func::FuncOp> nodeFunctions;
+  /// The imported graphs of nodes by the attribute that holds them.
+  std::map<std::pair<mlir::Operation *, std::string>, mlir::OwningOpRef<mlir::ModuleOp>> subgraphs;
+  uint64_t iterations = 0;
+  unsigned depth = 0;
 };
 
 } // namespace quantopt::interp

@@ -7,6 +7,7 @@
 #ifndef QUANTOPT_INTERP_KERNELCONTEXT_H
 #define QUANTOPT_INTERP_KERNELCONTEXT_H
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
@@ -34,14 +35,40 @@ struct Slot {
   std::optional<WeightView> weight;
 };
 
+/// Runs the graphs in attributes of a node.
+class SubgraphRunner {
+public:
+  virtual ~SubgraphRunner() = default;
+  /// The function of graph `attribute` of the node: its inputs and the node's captures in, its outputs out.
+  virtual llvm::Expected<mlir::func::FuncOp> get(mlir::Operation *node, llvm::StringRef attribute) = 0;
+  virtual llvm::Expected<Tensors> run(mlir::func::FuncOp subgraph, llvm::ArrayRef<Tensor> inputs,
+                                      llvm::ArrayRef<Slot> captures) = 0;
+  /// Counts an iteration of a loop; an error where there were more than is allowed.
+  virtual llvm::Error countIteration() = 0;
+};
+
 class KernelContext {
 public:
-  KernelContext(mlir::Operation *op, llvm::MutableArrayRef<Slot> operands, Precision precision, WeightReader &weights)
-      : operation(op), operands(operands), floats(precision), weights(weights) {}
+  KernelContext(mlir::Operation *op, llvm::MutableArrayRef<Slot> operands, Precision precision, WeightReader &weights,
+                SubgraphRunner *subgraphs = nullptr)
+      : operation(op), operands(operands), floats(precision), weights(weights), subgraphs(subgraphs) {}
 
   mlir::Operation *op() const { return operation; }
   /// The op as an ONNX node; only for kernels of nodes.
   onnx::NodeOpInterface node() const { return llvm::cast<onnx::NodeOpInterface>(operation); }
+
+  /// Graphs of a node, whose captured operands may be weights. Captures go along by themselves.
+  llvm::Expected<mlir::func::FuncOp> subgraph(llvm::StringRef attribute) {
+    return subgraphs->get(operation, attribute);
+  }
+  llvm::Expected<Tensors> runSubgraph(mlir::func::FuncOp subgraph, llvm::ArrayRef<Tensor> inputs) {
+    return subgraphs->run(subgraph, inputs, llvm::ArrayRef<Slot>(operands).drop_front(numInputs()));
+  }
+  llvm::Error countIteration() { return subgraphs->countIteration(); }
+  /// Operands of a node that are not captured by its subgraphs.
+  unsigned numInputs() const { return node().getNodeInputs().size(); }
+  /// The version of the standard operators that the node is of; the newest where the model does not say.
+  int64_t opset() const;
 
   unsigned numOperands() const { return operands.size(); }
   /// Whether there is an operand `i` and it is not omitted.
@@ -81,6 +108,7 @@ private:
   llvm::MutableArrayRef<Slot> operands;
   Precision floats;
   WeightReader &weights;
+  SubgraphRunner *subgraphs;
   Tensor none;
 };
 

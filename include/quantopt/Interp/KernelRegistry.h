@@ -23,11 +23,16 @@ using Tensors = llvm::SmallVector<Tensor, 1>;
 /// Computes an op. Errors say what is wrong; the interpreter adds which op it was.
 using Kernel = std::function<llvm::Expected<Tensors>(KernelContext &)>;
 
+/// What the elements of a kernel's operands may be besides numbers: strings in the first operand or in all, strings and
+/// tensors in all.
+enum class Elements { Numbers, StringsFirst, Strings, Sequences };
+
 struct KernelEntry {
   Kernel kernel;
   /// Operands that may be weights the kernel reads in pieces (KernelContext::weightRows). All others reach it as
   /// tensors.
-  llvm::SmallVector<unsigned, 2> deferred;
+  llvm::SmallVector<unsigned, 2> deferred = {};
+  Elements elements = Elements::Numbers;
 };
 
 /// The kernels of the interpreter. Ops of ONNX nodes are known by their operator, "domain::Type", whether the dialect
@@ -37,8 +42,9 @@ public:
   template <typename OpType> void add(Kernel kernel, llvm::ArrayRef<unsigned> deferred = {}) {
     ops[OpType::getOperationName()] = KernelEntry{std::move(kernel), llvm::SmallVector<unsigned, 2>(deferred)};
   }
-  void addNode(llvm::StringRef qualifiedType, Kernel kernel, llvm::ArrayRef<unsigned> deferred = {}) {
-    nodes[qualifiedType] = KernelEntry{std::move(kernel), llvm::SmallVector<unsigned, 2>(deferred)};
+  void addNode(llvm::StringRef qualifiedType, Kernel kernel, llvm::ArrayRef<unsigned> deferred = {},
+               Elements elements = Elements::Numbers) {
+    nodes[qualifiedType] = KernelEntry{std::move(kernel), llvm::SmallVector<unsigned, 2>(deferred), elements};
   }
   /// The kernel of an op, or null.
   const KernelEntry *lookup(mlir::Operation *op) const;

@@ -208,6 +208,25 @@ static Tensor compare(Binary function, const Tensor &left, const Tensor &right, 
   }
 }
 
+static bool isBitwise(Binary function) { return function >= Binary::BitAnd && function <= Binary::ShiftRight; }
+
+/// Bits of integers of at most 64 bits, as they are in two's complement.
+template <typename T> static T combineBits(Binary function, T left, T right) {
+  auto a = uint64_t(left), b = uint64_t(right);
+  switch (function) {
+  case Binary::BitAnd:
+    return T(a & b);
+  case Binary::BitOr:
+    return T(a | b);
+  case Binary::BitXor:
+    return T(a ^ b);
+  case Binary::ShiftLeft:
+    return b > 63 ? T(0) : T(a << b);
+  default:
+    return b > 63 ? T(0) : T(a >> b);
+  }
+}
+
 template <typename T>
 static Tensor combine(Binary function, const Tensor &left, const Tensor &right, llvm::ArrayRef<int64_t> shape) {
   auto run = [&](auto operation) { return zip<T, T>(left.dtype(), left, right, shape, operation); };
@@ -230,6 +249,14 @@ static Tensor combine(Binary function, const Tensor &left, const Tensor &right, 
     return run([](T a, T b) { return remainder(a, b, true); });
   case Binary::Fmod:
     return run([](T a, T b) { return remainder(a, b, false); });
+  case Binary::BitAnd:
+  case Binary::BitOr:
+  case Binary::BitXor:
+  case Binary::ShiftLeft:
+  case Binary::ShiftRight:
+    if constexpr (std::is_integral_v<T>)
+      return run([function](T a, T b) { return combineBits(function, a, b); });
+    llvm_unreachable("checked by binary");
   default:
     return compare<T>(function, left, right, shape);
   }
@@ -262,6 +289,8 @@ llvm::Expected<Tensor> compute::binary(Binary function, const Tensor &left, cons
   if (!shape)
     return shape.takeError();
   bool isPower = function == Binary::Pow;
+  if (isBitwise(function) && (isFloat(left.dtype()) || left.dtype() == DType::Bool))
+    return makeError("an operation on bits expects integers, not " + toString(left.dtype()));
   if (left.dtype() != right.dtype() && !isPower)
     return makeError("operands of different types, " + toString(left.dtype()) + " and " + toString(right.dtype()));
   if (isLogic(function)) {

@@ -11,6 +11,7 @@
 #include "quantopt/Interp/Compute/Parallel.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Numerics/DynamicQuantizer.h"
+#include "quantopt/Support/NarrowFloat.h"
 #include "llvm/Support/MathExtras.h"
 #include <cmath>
 #include <limits>
@@ -69,6 +70,10 @@ struct CodeRange {
 };
 static std::optional<CodeRange> rangeOf(DType type) {
   switch (type) {
+  case DType::I2:
+    return CodeRange{-2, 1};
+  case DType::U2:
+    return CodeRange{0, 3};
   case DType::I4:
     return CodeRange{-8, 7};
   case DType::U4:
@@ -100,16 +105,36 @@ static void quantizeElements(const ScaleView &view, const T *x, const T *scale, 
   });
 }
 
+/// As above, to floating-point codes: x / scale + zero, which the type rounds.
+static Tensor quantizeToNarrow(const ScaleView &view, const Tensor &x, const Tensor &scale, const Tensor &zero,
+                               DType type, bool saturate) {
+  Tensor wide = convert(x, DType::F64), scales = convert(scale, DType::F64), codes(type, x.shape());
+  Tensor zeros = zero ? convert(zero, DType::F64) : Tensor();
+  bool inSingle = arithmeticType(x.dtype()) == DType::F32;
+  int64_t at = 0;
+  for (int64_t row = 0; row < view.outer * view.size; ++row)
+    for (int64_t i = 0; i < view.inner; ++i, ++at) {
+      int64_t s = view.index(row / view.size, row % view.size, i);
+      double value = wide.data<double>()[at], step = scales.data<double>()[s];
+      double quotient = inSingle ? double(float(value) / float(step)) : value / step;
+      codes.mutableData<uint8_t>()[at] =
+          encodeNarrow(type, quotient + (zero ? zeros.data<double>()[s] : 0.0), {saturate, PowerRounding::Up});
+    }
+  return codes;
+}
+
 llvm::Expected<Tensor> compute::quantizeLinear(const Tensor &x, const Tensor &scale, const Tensor &zero,
-                                               ScaleLayout layout, DType codeType) {
+                                               ScaleLayout layout, DType codeType, bool saturate) {
   llvm::Expected<ScaleView> view = viewScales(x.shape(), scale, layout);
   if (!view)
     return view.takeError();
+  if (zero && zero.numElements() != scale.numElements())
+    return makeError("expected as many zero points as scales");
+  if (isNarrowFloat(codeType))
+    return quantizeToNarrow(*view, x, scale, zero, codeType, saturate);
   std::optional<CodeRange> range = rangeOf(codeType);
   if (!range)
     return makeError("cannot quantize to " + toString(codeType));
-  if (zero && zero.numElements() != scale.numElements())
-    return makeError("expected as many zero points as scales");
   DType working = arithmeticType(x.dtype());
   Tensor wide = convert(x, working), scales = convert(scale, working);
   Tensor zeros = zero ? convert(zero, DType::I64) : Tensor();
@@ -121,9 +146,9 @@ llvm::Expected<Tensor> compute::quantizeLinear(const Tensor &x, const Tensor &sc
     else
       quantizeElements(*view, wide.data<float>().data(), scales.data<float>().data(), z, *range, target);
   };
-  if (codeType == DType::I4 || codeType == DType::I8)
+  if (codeType == DType::I2 || codeType == DType::I4 || codeType == DType::I8)
     run(codes.mutableData<int8_t>().data());
-  else if (codeType == DType::U4 || codeType == DType::U8)
+  else if (codeType == DType::U2 || codeType == DType::U4 || codeType == DType::U8)
     run(codes.mutableData<uint8_t>().data());
   else if (codeType == DType::I16)
     run(codes.mutableData<int16_t>().data());

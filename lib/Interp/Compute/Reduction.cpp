@@ -157,7 +157,8 @@ llvm::Expected<Tensor> compute::reduce(Reduce kind, const Tensor &input, llvm::A
   return convert(result, input.dtype());
 }
 
-llvm::Expected<Tensor> compute::argExtreme(const Tensor &input, int64_t axisFromEnd, bool keepDims, bool largest) {
+llvm::Expected<Tensor> compute::argExtreme(const Tensor &input, int64_t axisFromEnd, bool keepDims, bool largest,
+                                           bool lastOfEquals) {
   llvm::Expected<int64_t> axis = normalizeAxis(axisFromEnd, input.rank());
   if (!axis)
     return axis.takeError();
@@ -175,9 +176,11 @@ llvm::Expected<Tensor> compute::argExtreme(const Tensor &input, int64_t axisFrom
     for (int64_t fibre = 0; fibre < result.numElements(); ++fibre) {
       const T *first = source + fibre / inner * count * inner + fibre % inner;
       int64_t best = 0;
-      for (int64_t i = 1; i < count; ++i)
-        if (largest ? first[i * inner] > first[best * inner] : first[i * inner] < first[best * inner])
+      for (int64_t i = 1; i < count; ++i) {
+        T element = first[i * inner], known = first[best * inner];
+        if ((largest ? element > known : element < known) || (lastOfEquals && element == known))
           best = i;
+      }
       result.mutableData<int64_t>()[fibre] = best;
     }
   });

@@ -53,6 +53,20 @@ int64_t KernelContext::rowsPerPiece(llvm::ArrayRef<unsigned> which) const {
   return weights.rowsPerPiece(expressions);
 }
 
+int64_t KernelContext::opset() const {
+  constexpr int64_t newest = 1 << 10;
+  auto function = operation->getParentOfType<mlir::func::FuncOp>();
+  auto module = operation->getParentOfType<mlir::ModuleOp>();
+  mlir::DictionaryAttr owner;
+  if (function)
+    owner = function->getAttrOfType<mlir::DictionaryAttr>(onnx::OnnxDialect::functionAttrName);
+  if (!owner && module)
+    owner = module->getAttrOfType<mlir::DictionaryAttr>(onnx::OnnxDialect::modelAttrName);
+  auto imports = owner ? owner.getAs<mlir::DictionaryAttr>("opset_imports") : mlir::DictionaryAttr();
+  auto version = imports ? imports.getAs<mlir::IntegerAttr>("ai.onnx") : mlir::IntegerAttr();
+  return version ? version.getInt() : newest;
+}
+
 std::optional<DType> KernelContext::resultType(unsigned i) const {
   auto type = llvm::dyn_cast<mlir::ShapedType>(operation->getResult(i).getType());
   std::optional<DType> stated = type ? param::getDType(type.getElementType()) : std::nullopt;
@@ -71,6 +85,12 @@ static Tensor copyElements(mlir::DenseElementsAttr elements, DType type) {
   if (*stored != DType::Bool && bitsInFile(*stored) >= 8 && elements.getRawData().size() == plain.sizeInBytes()) {
     std::memcpy(plain.mutableRaw(), elements.getRawData().data(), plain.sizeInBytes());
     return convert(plain, type);
+  }
+  if (isNarrowFloat(type)) {
+    auto values = elements.getValues<llvm::APFloat>();
+    for (auto [target, value] : llvm::zip(plain.mutableData<uint8_t>(), values))
+      target = uint8_t(value.bitcastToAPInt().getZExtValue());
+    return plain;
   }
   if (isFloat(type)) {
     Tensor wide(DType::F64, shape);

@@ -8,6 +8,8 @@
 #include "Kernels.h"
 #include "quantopt/Interp/Compute/Broadcast.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Support/NarrowFloat.h"
+#include "llvm/ADT/StringSwitch.h"
 #include <cmath>
 #include <limits>
 
@@ -110,30 +112,60 @@ static llvm::Expected<Tensors> modulo(KernelContext &context) {
 }
 
 llvm::Expected<DType> interp::fromOnnxType(int64_t type) {
-  constexpr DType none = DType::Bool;
+  constexpr DType none = DType::Sequence;
   // In the order of TensorProto.DataType.
-  static constexpr DType types[] = {none,       DType::F32, DType::U8, DType::I8,   DType::U16,  DType::I16,
-                                    DType::I32, DType::I64, none,      DType::Bool, DType::F16,  DType::F64,
-                                    DType::U32, DType::U64, none,      none,        DType::BF16, none,
-                                    none,       none,       none,      DType::U4,   DType::I4};
-  bool known = type >= 0 && type < int64_t(std::size(types)) && (types[type] != none || type == 9);
+  static constexpr DType types[] = {
+      none,       DType::F32, DType::U8,       DType::I8,        DType::U16,        DType::I16,    DType::I32,
+      DType::I64, none,       DType::Bool,     DType::F16,       DType::F64,        DType::U32,    DType::U64,
+      none,       none,       DType::BF16,     DType::F8E4M3FN,  DType::F8E4M3FNUZ, DType::F8E5M2, DType::F8E5M2FNUZ,
+      DType::U4,  DType::I4,  DType::F4E2M1FN, DType::F8E8M0FNU, DType::U2,         DType::I2};
+  bool known = type >= 0 && type < int64_t(std::size(types)) && types[type] != none;
   if (!known)
     return unsupported("elements of ONNX type " + llvm::Twine(type) + " cannot be computed with");
   return types[type];
 }
 
-static llvm::Expected<Tensors> castTo(KernelContext &context) {
+/// Cast and CastLike.
+static llvm::Expected<Tensors> castTo(KernelContext &context, DType type) {
+  const Tensor &x = context.operand(0);
+  if (isNarrowFloat(type)) {
+    llvm::StringRef mode = context.node().getString("round_mode", "up");
+    auto powers = llvm::StringSwitch<std::optional<PowerRounding>>(mode)
+                      .Case("up", PowerRounding::Up)
+                      .Case("down", PowerRounding::Down)
+                      .Case("nearest", PowerRounding::Nearest)
+                      .Default(std::nullopt);
+    if (!powers)
+      return compute::makeError("unknown round_mode '" + mode + "'");
+    return Tensors{convertToNarrow(x, type, {context.node().getInt("saturate", 1) != 0, *powers})};
+  }
+  bool isFraction = isFloat(x.dtype()) || isNarrowFloat(x.dtype());
+  // The operator keeps the low bits of what does not fit 2 or 4 bits.
+  bool wraps = bitsInFile(type) < 8 && isFraction;
+  return Tensors{convert(wraps ? convert(x, DType::I64) : x, type)};
+}
+
+static llvm::Expected<Tensors> cast(KernelContext &context) {
   llvm::Expected<DType> type = fromOnnxType(context.node().getInt("to", 0));
   if (!type)
     return type.takeError();
-  const Tensor &x = context.operand(0);
-  bool wraps = bitsInFile(*type) == 4 && isFloat(x.dtype());
-  // The operator keeps the low bits of what does not fit 4 bits.
-  return Tensors{convert(wraps ? convert(x, DType::I64) : x, context.held(*type))};
+  return castTo(context, context.held(*type));
 }
 
-static llvm::Expected<Tensors> castLike(KernelContext &context) {
-  return Tensors{convert(context.operand(0), context.operand(1).dtype())};
+static llvm::Expected<Tensors> castLike(KernelContext &context) { return castTo(context, context.operand(1).dtype()); }
+
+/// Strings as their handles, which are equal where they are.
+static Tensor comparable(const Tensor &x) {
+  if (x.dtype() != DType::String)
+    return x;
+  Tensor handles(DType::U64, x.shape());
+  llvm::copy(llvm::map_range(x.data<StringHandle>(), [](StringHandle text) { return uint64_t(uintptr_t(text)); }),
+             handles.mutableData<uint64_t>().begin());
+  return handles;
+}
+
+static llvm::Expected<Tensors> equal(KernelContext &context) {
+  return single(compute::binary(Binary::Equal, comparable(context.operand(0)), comparable(context.operand(1))));
 }
 
 static llvm::Expected<Tensors> where(KernelContext &context) {
@@ -179,7 +211,6 @@ void interp::registerElementwiseKernels(KernelRegistry &registry) {
                                                               {"::And", Binary::And},
                                                               {"::Or", Binary::Or},
                                                               {"::Xor", Binary::Xor},
-                                                              {"::Equal", Binary::Equal},
                                                               {"::Less", Binary::Less},
                                                               {"::LessOrEqual", Binary::LessOrEqual},
                                                               {"::Greater", Binary::Greater},
@@ -196,7 +227,8 @@ void interp::registerElementwiseKernels(KernelRegistry &registry) {
   registry.addNode("::LeakyRelu", leakyRelu);
   registry.addNode("::Clip", clip);
   registry.addNode("::Mod", modulo);
-  registry.addNode("::Cast", castTo);
+  registry.addNode("::Cast", cast);
   registry.addNode("::CastLike", castLike);
-  registry.addNode("::Where", where);
+  registry.addNode("::Where", where, {}, Elements::Strings);
+  registry.addNode("::Equal", equal, {}, Elements::Strings);
 }

@@ -81,17 +81,18 @@ static llvm::Expected<Tensors> tensorScatter(KernelContext &context) {
 }
 
 static llvm::Expected<Tensors> cumSum(KernelContext &context) {
-  int64_t axis = compute::toIntegers(context.operand(1))[0];
-  return single(compute::cumulativeSum(context.operand(0), axis, context.node().getInt("exclusive", 0),
+  llvm::Expected<int64_t> axis = integerOf(context.operand(1));
+  if (!axis)
+    return axis.takeError();
+  return single(compute::cumulativeSum(context.operand(0), *axis, context.node().getInt("exclusive", 0),
                                        context.node().getInt("reverse", 0)));
 }
 
 static Kernel argKernel(bool largest) {
   return [largest](KernelContext &context) -> llvm::Expected<Tensors> {
-    if (context.node().getInt("select_last_index", 0))
-      return unsupported("select_last_index cannot be computed");
-    return single(compute::argExtreme(context.operand(0), context.node().getInt("axis", 0),
-                                      context.node().getInt("keepdims", 1), largest));
+    onnx::NodeOpInterface node = context.node();
+    return single(compute::argExtreme(context.operand(0), node.getInt("axis", 0), node.getInt("keepdims", 1), largest,
+                                      node.getInt("select_last_index", 0)));
   };
 }
 
@@ -118,9 +119,9 @@ static llvm::Expected<Tensors> oneHot(KernelContext &context) {
 }
 
 void interp::registerIndexKernels(KernelRegistry &registry) {
-  registry.addNode("::Gather", gather, {0});
-  registry.addNode("::GatherElements", gatherElements);
-  registry.addNode("::GatherND", gatherND);
+  registry.addNode("::Gather", gather, {0}, Elements::StringsFirst);
+  registry.addNode("::GatherElements", gatherElements, {}, Elements::StringsFirst);
+  registry.addNode("::GatherND", gatherND, {}, Elements::StringsFirst);
   registry.addNode("::ScatterND", scatterND);
   registry.addNode("::ScatterElements", scatterElements);
   registry.addNode("::TensorScatter", tensorScatter);

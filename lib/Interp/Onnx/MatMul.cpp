@@ -26,12 +26,24 @@ static llvm::Expected<Tensors> matMul(KernelContext &context) {
 
 /// The last two dimensions exchanged.
 static llvm::Expected<Tensor> transposed(const Tensor &x, bool exchange) {
-  if (!exchange)
+  if (!exchange || x.rank() < 2)
     return x;
   compute::Shape permutation;
   for (int64_t d = 0; d < x.rank(); ++d)
     permutation.push_back(d);
   std::swap(permutation[x.rank() - 2], permutation[x.rank() - 1]);
+  return compute::transpose(x, permutation);
+}
+
+/// [M, batch..., K] as [batch..., M, K], where the node has it the first way.
+static llvm::Expected<Tensor> batchesFirst(const Tensor &x, bool isTransposed) {
+  if (!isTransposed || x.rank() < 3)
+    return x;
+  compute::Shape permutation;
+  for (int64_t d = 1; d + 1 < x.rank(); ++d)
+    permutation.push_back(d);
+  permutation.push_back(0);
+  permutation.push_back(x.rank() - 1);
   return compute::transpose(x, permutation);
 }
 
@@ -44,14 +56,14 @@ static llvm::Expected<Tensor> scaled(llvm::Expected<Tensor> x, float factor) {
 /// alpha · op(a) · op(b).
 static llvm::Expected<Tensor> product(KernelContext &context) {
   onnx::NodeOpInterface node = context.node();
-  if (node.getInt("transBatchA", 0) || node.getInt("transBatchB", 0))
-    return unsupported("transposed batches cannot be computed");
-  llvm::Expected<Tensor> a = transposed(context.operand(0), node.getInt("transA", 0));
-  if (!a)
-    return a;
-  llvm::Expected<Tensor> b = transposed(context.operand(1), node.getInt("transB", 0));
-  if (!b)
-    return b;
+  llvm::Expected<Tensor> a = batchesFirst(context.operand(0), node.getInt("transBatchA", 0));
+  llvm::Expected<Tensor> b = batchesFirst(context.operand(1), node.getInt("transBatchB", 0));
+  if (a)
+    a = transposed(*a, node.getInt("transA", 0));
+  if (b)
+    b = transposed(*b, node.getInt("transB", 0));
+  if (!a || !b)
+    return llvm::joinErrors(a.takeError(), b.takeError());
   return scaled(compute::matmul(*a, *b), node.getFloat("alpha", 1.0f));
 }
 
@@ -65,34 +77,8 @@ static llvm::Expected<Tensors> gemm(KernelContext &context) {
   return bias ? single(compute::binary(Binary::Add, *result, *bias)) : bias.takeError();
 }
 
-/// Codes minus their zero point, as i64; `axis` is the dimension that several zero points stand for.
-static llvm::Expected<Tensor> centred(const Tensor &codes, const Tensor &zero, int64_t axis) {
-  Tensor wide = convert(codes, DType::I64);
-  if (!zero)
-    return wide;
-  Tensor offset = convert(zero, DType::I64);
-  if (zero.rank() == 1 && zero.numElements() > 1 && axis == codes.rank() - 2)
-    offset = offset.reshaped({zero.numElements(), 1});
-  return compute::binary(Binary::Sub, wide, offset);
-}
-
-static llvm::Expected<Tensors> matMulInteger(KernelContext &context) {
-  const Tensor &a = context.operand(0), &b = context.operand(1);
-  llvm::Expected<Tensor> left = centred(a, context.operand(2), a.rank() - 2);
-  if (!left)
-    return left.takeError();
-  llvm::Expected<Tensor> right = centred(b, context.operand(3), b.rank() - 1);
-  if (!right)
-    return right.takeError();
-  llvm::Expected<Tensor> result = compute::matmul(*left, *right);
-  if (!result)
-    return result.takeError();
-  return Tensors{convert(*result, DType::I32)};
-}
-
 void interp::registerMatMulKernels(KernelRegistry &registry) {
   registry.addNode("::MatMul", matMul, {1});
   registry.addNode("::Gemm", gemm);
-  registry.addNode("::MatMulInteger", matMulInteger);
   registry.addNode("com.microsoft::FusedMatMul", fusedMatMul);
 }

@@ -18,4 +18,12 @@ void interp::registerOnnxKernels(KernelRegistry &registry) {
   registerBlockQuantizedKernels(registry);
   registerAttentionKernels(registry);
   registerRotaryKernels(registry);
+  registerControlFlowKernels(registry);
+  registerSequenceKernels(registry);
+  registerActivationKernels(registry);
+  registerGroupQueryKernels(registry);
+  registerMultiHeadKernels(registry);
+  registerSelectionKernels(registry);
+  registerEinsumKernels(registry);
+  registerQuantizedProductKernels(registry);
 }

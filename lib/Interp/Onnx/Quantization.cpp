@@ -31,8 +31,8 @@ static llvm::Expected<Tensors> quantizeLinear(KernelContext &context) {
   llvm::Expected<DType> type = codeTypeOf(context);
   if (!type)
     return type.takeError();
-  return single(
-      compute::quantizeLinear(context.operand(0), context.operand(1), context.operand(2), layoutOf(context), *type));
+  return single(compute::quantizeLinear(context.operand(0), context.operand(1), context.operand(2), layoutOf(context),
+                                        *type, context.node().getInt("saturate", 1)));
 }
 
 static llvm::Expected<Tensors> dequantizeLinear(KernelContext &context) {
@@ -47,9 +47,7 @@ static llvm::Expected<Tensors> dequantizeLinear(KernelContext &context) {
       compute::dequantizeLinear(context.operand(0), context.operand(1), context.operand(2), layoutOf(context), type));
 }
 
-/// ui8 codes over the range of the tensor, which includes zero.
-static llvm::Expected<Tensors> dynamicQuantizeLinear(KernelContext &context) {
-  const Tensor &x = context.operand(0);
+llvm::Expected<Tensors> interp::quantizeDynamically(const Tensor &x) {
   llvm::Expected<Tensor> low = compute::reduce(compute::Reduce::Min, x, {}, false);
   llvm::Expected<Tensor> high = compute::reduce(compute::Reduce::Max, x, {}, false);
   if (!low || !high)
@@ -64,6 +62,10 @@ static llvm::Expected<Tensors> dynamicQuantizeLinear(KernelContext &context) {
   if (!codes)
     return codes.takeError();
   return Tensors{*codes, scale, zeroPoint};
+}
+
+static llvm::Expected<Tensors> dynamicQuantizeLinear(KernelContext &context) {
+  return quantizeDynamically(context.operand(0));
 }
 
 void interp::registerQuantizationKernels(KernelRegistry &registry) {

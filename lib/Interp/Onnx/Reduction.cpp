@@ -9,6 +9,7 @@
 #include "quantopt/Interp/Compute/Elementwise.h"
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include <limits>
 
 using namespace quantopt;
 using namespace quantopt::interp;
@@ -27,8 +28,82 @@ static Kernel reduceKernel(compute::Reduce kind) {
   };
 }
 
-static llvm::Expected<Tensors> softmax(KernelContext &context) {
-  return single(compute::softmax(context.operand(0), context.node().getInt("axis", -1)));
+namespace {
+using RowFunction = llvm::Expected<Tensor> (*)(const Tensor &, int64_t);
+} // namespace
+
+/// Softmax and its like: along an axis; before opset 13 over all dimensions from `axis` (1) on, as one.
+static Kernel softmaxKernel(RowFunction function) {
+  return [function](KernelContext &context) -> llvm::Expected<Tensors> {
+    const Tensor &x = context.operand(0);
+    if (context.opset() >= 13)
+      return single(function(x, context.node().getInt("axis", -1)));
+    int64_t axis = context.node().getInt("axis", 1);
+    axis = axis < 0 ? axis + x.rank() : axis;
+    if (axis < 0 || axis > x.rank())
+      return compute::makeError("no axis " + llvm::Twine(axis) + " in " + compute::toString(x.shape()));
+    llvm::Expected<Tensor> rows = function(
+        x.reshaped({compute::product(x.shape().take_front(axis)), compute::product(x.shape().drop_front(axis))}), 1);
+    return rows ? Tensors{rows->reshaped(x.shape())} : llvm::Expected<Tensors>(rows.takeError());
+  };
+}
+
+/// log(Σ eˣ) along axes, without overflow.
+static llvm::Expected<Tensor> logSumExp(const Tensor &x, llvm::ArrayRef<int64_t> axes, bool keepDims) {
+  using compute::Unary;
+  llvm::Expected<Tensor> top = compute::reduce(compute::Reduce::Max, x, axes, true);
+  // A row of -inf has no largest element to subtract.
+  if (top)
+    top = compute::binary(Binary::Max, *top, compute::scalar(std::numeric_limits<float>::lowest(), x.dtype()));
+  llvm::Expected<Tensor> shifted = top ? compute::binary(Binary::Sub, x, *top) : std::move(top);
+  if (shifted)
+    shifted = compute::unary(Unary::Exp, *shifted);
+  if (shifted)
+    shifted = compute::reduce(compute::Reduce::Sum, *shifted, axes, keepDims);
+  if (shifted)
+    shifted = compute::unary(Unary::Log, *shifted);
+  if (!shifted)
+    return shifted;
+  return compute::binary(Binary::Add, *shifted, top->reshaped(shifted->shape()));
+}
+
+/// x − log Σ eˣ along an axis.
+static llvm::Expected<Tensor> logSoftmax(const Tensor &x, int64_t axis) {
+  DType working = compute::arithmeticType(x.dtype());
+  Tensor wide = convert(x, working);
+  llvm::Expected<Tensor> total = logSumExp(wide, {axis}, true);
+  llvm::Expected<Tensor> result = total ? compute::binary(Binary::Sub, wide, *total) : std::move(total);
+  return result ? llvm::Expected<Tensor>(convert(*result, x.dtype())) : std::move(result);
+}
+
+/// 1 at the first largest element along an axis, 0 elsewhere.
+static llvm::Expected<Tensor> hardmax(const Tensor &x, int64_t axisFromEnd) {
+  llvm::Expected<int64_t> axis = compute::normalizeAxis(axisFromEnd, x.rank());
+  if (!axis)
+    return axis.takeError();
+  llvm::Expected<Tensor> best = compute::argExtreme(x, *axis, true, true);
+  if (!best)
+    return best;
+  compute::Shape ones(best->shape());
+  return compute::scatterElements(convert(compute::fill(x.shape(), compute::scalar(0, x.dtype())), x.dtype()), *best,
+                                  compute::fill(ones, compute::scalar(1, x.dtype())), *axis,
+                                  compute::ScatterReduction::None);
+}
+
+/// ReduceLogSum and ReduceLogSumExp.
+static Kernel logReduceKernel(bool ofExponentials) {
+  return [ofExponentials](KernelContext &context) -> llvm::Expected<Tensors> {
+    onnx::NodeOpInterface node = context.node();
+    std::optional<llvm::SmallVector<int64_t>> axes = integersOf(context, "axes", 1);
+    if ((!axes || axes->empty()) && node.getInt("noop_with_empty_axes", 0))
+      return Tensors{context.operand(0)};
+    llvm::SmallVector<int64_t> listed = axes.value_or(llvm::SmallVector<int64_t>());
+    bool keepDims = node.getInt("keepdims", 1);
+    if (ofExponentials)
+      return single(logSumExp(context.operand(0), listed, keepDims));
+    llvm::Expected<Tensor> sum = compute::reduce(compute::Reduce::Sum, context.operand(0), listed, keepDims);
+    return sum ? single(compute::unary(compute::Unary::Log, *sum)) : sum.takeError();
+  };
 }
 
 /// x / sqrt(mean(x²) + epsilon) · scale. Statistics in f32 for 16-bit types; the result has the scale's type.
@@ -108,7 +183,11 @@ void interp::registerReductionKernels(KernelRegistry &registry) {
                                                               {"::ReduceL1", Reduce::L1},
                                                               {"::ReduceL2", Reduce::L2}})
     registry.addNode(name, reduceKernel(kind));
-  registry.addNode("::Softmax", softmax);
+  registry.addNode("::ReduceLogSum", logReduceKernel(false));
+  registry.addNode("::ReduceLogSumExp", logReduceKernel(true));
+  registry.addNode("::Softmax", softmaxKernel(compute::softmax));
+  registry.addNode("::LogSoftmax", softmaxKernel(logSoftmax));
+  registry.addNode("::Hardmax", softmaxKernel(hardmax));
   registry.addNode("::RMSNormalization", rmsNormalization);
   registry.addNode("::SimplifiedLayerNormalization", rmsNormalization);
   registry.addNode("::LayerNormalization", layerNormalization);

@@ -7,6 +7,7 @@
 #include "Kernels.h"
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Onnx/TensorFile.h"
 #include <limits>
 
 using namespace quantopt;
@@ -22,6 +23,13 @@ std::optional<llvm::SmallVector<int64_t>> interp::integersOf(KernelContext &cont
   return std::nullopt;
 }
 
+llvm::Expected<int64_t> interp::integerOf(const Tensor &tensor) {
+  if (!tensor || !isNumeric(tensor.dtype()) || tensor.numElements() != 1)
+    return compute::makeError("expected one integer" +
+                              (tensor ? ", not " + compute::toString(tensor.shape()) : std::string()));
+  return compute::toIntegers(tensor)[0];
+}
+
 static Tensor integerTensor(llvm::ArrayRef<int64_t> values) {
   return Tensor::from<int64_t>(DType::I64, {int64_t(values.size())}, values);
 }
@@ -29,6 +37,10 @@ static Tensor integerTensor(llvm::ArrayRef<int64_t> values) {
 static llvm::Expected<Tensors> constant(KernelContext &context) {
   if (auto name = llvm::dyn_cast_or_null<mlir::FlatSymbolRefAttr>(context.node().getNodeAttr("value")))
     return single(context.stored(name));
+  if (auto proto = llvm::dyn_cast_or_null<onnx::ProtoAttr>(context.node().getNodeAttr("value"))) {
+    llvm::Expected<Tensor> tensor = readTensorAttribute(proto);
+    return tensor ? Tensors{*tensor} : llvm::Expected<Tensors>(unsupported(llvm::toString(tensor.takeError())));
+  }
   mlir::DenseElementsAttr elements = onnx::getConstant(context.op()->getResult(0));
   if (!elements)
     return unsupported("this form of constant cannot be computed with");
@@ -211,14 +223,44 @@ static llvm::Expected<Tensors> range(KernelContext &context) {
 }
 
 static llvm::Expected<Tensors> trilu(KernelContext &context) {
-  int64_t k = context.has(1) ? compute::toIntegers(context.operand(1))[0] : 0;
-  return single(compute::triangle(context.operand(0), k, context.node().getInt("upper", 1)));
+  llvm::Expected<int64_t> k = context.has(1) ? integerOf(context.operand(1)) : 0;
+  if (!k)
+    return k.takeError();
+  return single(compute::triangle(context.operand(0), *k, context.node().getInt("upper", 1)));
+}
+
+/// The element that stands at position i of a dimension of n elements continued beyond its ends.
+static int64_t continuedAt(int64_t i, int64_t n, llvm::StringRef mode) {
+  if (mode == "edge")
+    return std::clamp<int64_t>(i, 0, n - 1);
+  int64_t period = mode == "wrap" ? n : std::max<int64_t>(2 * (n - 1), 1), rest = ((i % period) + period) % period;
+  return rest < n ? rest : period - rest;
+}
+
+/// Padding with elements of the tensor itself; negative pads cut.
+static llvm::Expected<Tensor> padFromInside(Tensor x, llvm::ArrayRef<int64_t> begins, llvm::ArrayRef<int64_t> ends,
+                                            llvm::StringRef mode) {
+  if (mode != "edge" && mode != "reflect" && mode != "wrap")
+    return unsupported("padding by mode '" + mode + "' cannot be computed");
+  for (int64_t d = 0; d < x.rank(); ++d) {
+    if (begins[d] == 0 && ends[d] == 0)
+      continue;
+    int64_t n = x.dim(d);
+    if (n == 0)
+      return compute::makeError("there are no elements to pad dimension " + llvm::Twine(d) + " with");
+    llvm::SmallVector<int64_t> from;
+    for (int64_t i = -begins[d]; i < n + ends[d]; ++i)
+      from.push_back(continuedAt(i, n, mode));
+    llvm::Expected<Tensor> padded = compute::gather(x, integerTensor(from), d);
+    if (!padded)
+      return padded;
+    x = std::move(*padded);
+  }
+  return x;
 }
 
 static llvm::Expected<Tensors> pad(KernelContext &context) {
   const Tensor &x = context.operand(0);
-  if (context.node().getString("mode", "constant") != "constant")
-    return unsupported("only padding with a constant can be computed");
   std::optional<llvm::SmallVector<int64_t>> pads = integersOf(context, "pads", 1),
                                             axes = integersOf(context, "axes", 3);
   if (!pads)
@@ -232,6 +274,9 @@ static llvm::Expected<Tensors> pad(KernelContext &context) {
     begins[*axis] = (*pads)[i];
     ends[*axis] = (*pads)[count + i];
   }
+  llvm::StringRef mode = context.node().getString("mode", "constant");
+  if (mode != "constant")
+    return single(padFromInside(x, begins, ends, mode));
   Tensor value = context.has(2) ? context.operand(2) : compute::scalar(context.node().getFloat("value", 0), x.dtype());
   return single(compute::pad(x, begins, ends, value));
 }
@@ -239,20 +284,20 @@ static llvm::Expected<Tensors> pad(KernelContext &context) {
 void interp::registerShapeKernels(KernelRegistry &registry) {
   registry.addNode("::Constant", constant);
   registry.addNode("::ConstantOfShape", constantOfShape);
-  registry.addNode("::Identity", identity);
+  registry.addNode("::Identity", identity, {}, Elements::Sequences);
   registry.addNode("::Dropout", dropout);
-  registry.addNode("::Shape", shape);
-  registry.addNode("::Size", size);
-  registry.addNode("::Reshape", reshape);
-  registry.addNode("::Flatten", flatten);
-  registry.addNode("::Squeeze", squeeze);
-  registry.addNode("::Unsqueeze", unsqueeze);
-  registry.addNode("::Transpose", transpose);
-  registry.addNode("::Concat", concat);
-  registry.addNode("::Split", split);
-  registry.addNode("::Slice", slice);
-  registry.addNode("::Expand", expand);
-  registry.addNode("::Tile", tile);
+  registry.addNode("::Shape", shape, {}, Elements::StringsFirst);
+  registry.addNode("::Size", size, {}, Elements::StringsFirst);
+  registry.addNode("::Reshape", reshape, {}, Elements::StringsFirst);
+  registry.addNode("::Flatten", flatten, {}, Elements::StringsFirst);
+  registry.addNode("::Squeeze", squeeze, {}, Elements::StringsFirst);
+  registry.addNode("::Unsqueeze", unsqueeze, {}, Elements::StringsFirst);
+  registry.addNode("::Transpose", transpose, {}, Elements::StringsFirst);
+  registry.addNode("::Concat", concat, {}, Elements::Strings);
+  registry.addNode("::Split", split, {}, Elements::StringsFirst);
+  registry.addNode("::Slice", slice, {}, Elements::StringsFirst);
+  registry.addNode("::Expand", expand, {}, Elements::StringsFirst);
+  registry.addNode("::Tile", tile, {}, Elements::StringsFirst);
   registry.addNode("::Range", range);
   registry.addNode("::Trilu", trilu);
   registry.addNode("::Pad", pad);

@@ -46,6 +46,12 @@ enum class Binary {
   And,
   Or,
   Xor,
+  /// Of integers; shifts by the width of the type or more give 0.
+  BitAnd,
+  BitOr,
+  BitXor,
+  ShiftLeft,
+  ShiftRight,
   Equal,
   Less,
   LessOrEqual,

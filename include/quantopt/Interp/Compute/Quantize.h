@@ -21,8 +21,9 @@ struct ScaleLayout {
 };
 
 /// saturate(round(x / scale) + zero), ties to even; `zero` may be null. The division runs in x's arithmetic type.
+/// Floating-point codes are x / scale + zero, rounded; with `saturate` what is out of range becomes the largest number.
 llvm::Expected<Tensor> quantizeLinear(const Tensor &x, const Tensor &scale, const Tensor &zero, ScaleLayout layout,
-                                      DType codeType);
+                                      DType codeType, bool saturate = true);
 
 /// (code - zero) · scale in `type`; `zero` may be null.
 llvm::Expected<Tensor> dequantizeLinear(const Tensor &codes, const Tensor &scale, const Tensor &zero,

@@ -18,8 +18,9 @@ enum class Reduce { Sum, Mean, Max, Min, SumSquare, Prod, L1, L2 };
 /// depends on the reduced dimensions alone. Max and Min propagate NaN; over nothing they give the type's limits.
 llvm::Expected<Tensor> reduce(Reduce kind, const Tensor &input, llvm::ArrayRef<int64_t> axes, bool keepDims);
 
-/// Index of the largest (or smallest) element along an axis, the first one of equals.
-llvm::Expected<Tensor> argExtreme(const Tensor &input, int64_t axis, bool keepDims, bool largest);
+/// Index of the largest (or smallest) element along an axis, the first (or last) one of equals.
+llvm::Expected<Tensor> argExtreme(const Tensor &input, int64_t axis, bool keepDims, bool largest,
+                                  bool lastOfEquals = false);
 
 /// e^(x - max) / Σ e^(x - max) along an axis. The sum runs in ascending order in the tensor's type, so zeros of masked
 /// positions do not show in the bits, wherever they stand. Rows of -∞ give NaN, as the formula does.
