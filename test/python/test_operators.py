@@ -4,6 +4,7 @@ Each case is a folder in the layout of ONNX's backend tests, whose outputs come 
 run of quant-check takes all of them.
 """
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -327,3 +328,54 @@ def test_operators(group, tmp_path):
     done = subprocess.run([ROOT / "build/bin/quant-check", tmp_path], capture_output=True, text=True, check=False)
     print(done.stdout, done.stderr)
     assert f"{len(cases)} passed, 0 failed, 0 unsupported" in done.stdout
+
+
+def merged_decoder(folder):
+    """A decoder as optimum merges two: one If whose branches hold all nodes and capture weights and inputs."""
+    model = onnx.load(folder / "model.onnx")
+    names = {}
+
+    def branch(suffix):
+        """The nodes with values of their own."""
+        nodes = []
+        for node in model.graph.node:
+            copied = onnx.NodeProto()
+            copied.CopyFrom(node)
+            names.update({name: name + suffix for name in node.output if name})
+            copied.ClearField("input")
+            copied.input.extend(names.get(name, name) for name in node.input)
+            copied.ClearField("output")
+            copied.output.extend(names.get(name, name) for name in node.output)
+            nodes.append(copied)
+        infos = []
+        for info in model.graph.output:
+            infos.append(onnx.ValueInfoProto())
+            infos[-1].CopyFrom(info)
+            infos[-1].name = info.name + suffix
+        return helper.make_graph(nodes, "branch", [], infos)
+
+    branches = {"then_branch": branch("/then"), "else_branch": branch("/else")}
+    choice = helper.make_tensor_value_info("use_cache_branch", TensorProto.BOOL, [1])
+    node = helper.make_node("If", [choice.name], [info.name for info in model.graph.output], name="optimum::if", **branches)
+    graph = helper.make_graph([node], "merged", [choice, *model.graph.input], model.graph.output, model.graph.initializer)
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+@pytest.mark.parametrize("name", ["llama-optimum", "llama-torchscript-op17"])
+def test_merged_decoder(shared, name, tmp_path):
+    """Both branches give what the decoder alone gives."""
+    folder = shared / "fixtures" / name
+    onnx.save(merged_decoder(folder), tmp_path / "model.onnx")
+    for number, data in enumerate(sorted(folder.glob("test_data_set_*"))):
+        for choice in (False, True):
+            merged = tmp_path / f"test_data_set_{2 * number + choice}"
+            merged.mkdir()
+            tensor = numpy_helper.from_array(np.array([choice]), "use_cache_branch")
+            (merged / "input_0.pb").write_bytes(tensor.SerializeToString())
+            for path in data.glob("*.pb"):
+                side, position = path.stem.split("_")
+                shift = side == "input"
+                shutil.copy(path, merged / f"{side}_{int(position) + shift}.pb")
+    done = subprocess.run([ROOT / "build/bin/quant-check", tmp_path], capture_output=True, text=True, check=False)
+    print(done.stdout, done.stderr)
+    assert "1 passed, 0 failed, 0 unsupported" in done.stdout
