@@ -32,6 +32,10 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     `layers.0.{input_norm, q_proj, k_proj, v_proj, o_proj, post_norm, gate_proj, up_proj, down_proj}`, `final_norm`,
     `head`. Arguments and results that are caches get `llm.state`. The function becomes `rot.strict`.
 
+    With `verify`, each function runs before and after on random inputs in f64: a prefill, a decode step and a chunk, with
+    padding or sequences of several lengths. A result whose relative mean square error exceeds 1e-20 is an error that names
+    it. Where no inputs can be made, or the function cannot be executed, a remark says why.
+
     Example:
     ```mlir
     %t = onnx.Transpose(%w) {perm = array<i64: 1, 0>} : (tensor<16x8xf32>) -> tensor<8x16xf32>
@@ -40,7 +44,10 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     %y = llm.linear %x, %w : (tensor<?x?x8xf32>, tensor<16x8xf32>) -> tensor<?x?x16xf32>
     ```
   }];
-  let options = [DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">];
+  let options = [
+    DefaultOption<"summary", "summary", "bool", "false", "Remark how many layers were recognised and what is left">,
+    DefaultOption<"verify", "verify", "bool", "false",
+                  "Run each function before and after in f64, and fail where results differ">];
   let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect", "::quantopt::q::QDialect"];
 }
 

@@ -19,6 +19,8 @@ using namespace quantopt::interp;
 using mlir::Operation;
 using mlir::Value;
 
+char UnsupportedOperatorError::ID = 0;
+
 const KernelRegistry &KernelRegistry::standard() {
   static const KernelRegistry registry = [] {
     KernelRegistry kernels;
@@ -101,9 +103,17 @@ static std::string kindOf(Operation *op) {
 }
 
 static llvm::Error inOp(Operation *op, llvm::Error error) {
+  std::string operators = kindOf(op);
+  if (error.isA<UnsupportedOperatorError>()) // of a function that the node calls
+    error = llvm::handleErrors(std::move(error), [&](std::unique_ptr<UnsupportedOperatorError> cause) -> llvm::Error {
+      operators = cause->operators().str();
+      return llvm::Error(std::move(cause));
+    });
   bool isUnsupported = error.isA<UnsupportedError>();
   std::string message = onnx::describeNode(op) + ": " + llvm::toString(std::move(error));
-  return isUnsupported ? unsupported(message) : llvm::createStringError(message);
+  if (isUnsupported)
+    return llvm::make_error<UnsupportedOperatorError>(message, operators);
+  return llvm::createStringError(message);
 }
 
 llvm::Error Interpreter::collectMissingInSubgraphs(Operation *op, llvm::SmallPtrSetImpl<Operation *> &seen,
@@ -147,26 +157,35 @@ llvm::Error Interpreter::collectMissing(mlir::func::FuncOp function, llvm::Small
   return llvm::Error::success();
 }
 
+llvm::Expected<llvm::SmallVector<Operation *>> Interpreter::missingKernels() {
+  llvm::SmallPtrSet<Operation *, 4> seen;
+  llvm::SmallVector<Operation *> missing;
+  if (!entry.isExternal())
+    if (llvm::Error error = collectMissing(entry, seen, missing, 0))
+      return error;
+  return missing;
+}
+
 llvm::Error Interpreter::check() {
   if (entry.isExternal())
     return llvm::createStringError("function '" + entry.getName() + "' has no body to execute");
-  llvm::SmallPtrSet<Operation *, 4> seen;
-  llvm::SmallVector<Operation *> missing;
-  if (llvm::Error error = collectMissing(entry, seen, missing, 0))
-    return error;
-  if (missing.empty())
+  llvm::Expected<llvm::SmallVector<Operation *>> missing = missingKernels();
+  if (!missing)
+    return missing.takeError();
+  if (missing->empty())
     return llvm::Error::success();
   // One line for each kind, with the first op of it.
   std::map<std::string, std::pair<Operation *, unsigned>> kinds;
-  for (Operation *op : missing)
+  for (Operation *op : *missing)
     ++kinds.try_emplace(kindOf(op), op, 0).first->second.second;
-  std::string message = "cannot execute: there is no kernel for";
+  std::string message = "cannot execute: there is no kernel for", operators;
   for (const auto &[kind, found] : kinds) {
+    operators += (operators.empty() ? "" : ", ") + kind;
     message += "\n  " + kind + ": " + onnx::describeNode(found.first);
     if (found.second > 1)
       message += " and " + std::to_string(found.second - 1) + " more";
   }
-  return unsupported(message);
+  return llvm::make_error<UnsupportedOperatorError>(message, operators);
 }
 
 const Interpreter::Plan &Interpreter::planOf(mlir::func::FuncOp function) {

@@ -51,6 +51,8 @@ template <typename Options> static void addQuantizers(OpPassManager &pm, const O
   addCleanup(pm);
 }
 
+void quantopt::buildRotationPipeline(OpPassManager &pm) { addRotations(addRecognition(pm), {}, QuarotOptions().seed); }
+
 void quantopt::buildRtnPipeline(OpPassManager &pm, const RtnOptions &options) {
   addQuantizers(addRecognition(pm), options);
 }

@@ -7,8 +7,9 @@
 #include "Check.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Interp/Compute/Broadcast.h"
-#include "quantopt/Interp/Interpreter.h"
+#include "quantopt/Interp/Verify/Verification.h"
 #include "quantopt/Onnx/TensorFile.h"
+#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -17,21 +18,6 @@
 
 using namespace quantopt;
 using namespace quantopt::check;
-
-namespace {
-
-enum class Outcome { Passed, Failed, Unsupported };
-
-struct Result {
-  Outcome outcome = Outcome::Passed;
-  std::string reason;
-  /// Worst deviation of a passing case, relative to the largest element.
-  double worst = 0;
-  /// What the interpreter took.
-  double seconds = 0;
-};
-
-} // namespace
 
 static std::string join(llvm::StringRef folder, const llvm::Twine &name) {
   llvm::SmallString<128> path(folder);
@@ -96,17 +82,21 @@ static bool holdSame(const Tensor &a, const Tensor &b) {
   return compare(a, b).difference == 0;
 }
 
-/// Compares the outputs of one data set; an empty string where all are within the tolerance.
+/// Compares the outputs of one data set and keeps the worst element; an empty string where all are within the
+/// tolerance.
 static std::string compareOutputs(Model &model, llvm::ArrayRef<Tensor> computed, llvm::ArrayRef<Tensor> expected,
-                                  double tolerance, double &worst) {
+                                  double tolerance, CaseResult &result) {
   if (computed.size() != expected.size())
     return "expected " + std::to_string(expected.size()) + " outputs, computed " + std::to_string(computed.size());
   for (auto [i, pair] : llvm::enumerate(llvm::zip(computed, expected))) {
     const auto &[a, b] = pair;
     auto name = model.function.getResultAttrOfType<mlir::StringAttr>(i, onnx::OnnxDialect::nameAttrName);
-    std::string place = "output '" + (name ? name.str() : std::to_string(i)) + "': ";
-    if (!a)
-      return place + "nothing was computed";
+    std::string output = name ? name.str() : std::to_string(i), place = "output '" + output + "': ";
+    if (!a || !b) {
+      if (!a && !b)
+        continue;
+      return place + (a ? "expected none, but one was computed" : "nothing was computed");
+    }
     if (a.shape() != b.shape() || (a.dtype() != b.dtype() && a.dtype() != DType::F64))
       return place + "computed " + compute::toString(a.shape()) + " of " + toString(a.dtype()).str() + ", expected " +
              compute::toString(b.shape()) + " of " + toString(b.dtype()).str();
@@ -117,80 +107,147 @@ static std::string compareOutputs(Model &model, llvm::ArrayRef<Tensor> computed,
     }
     Deviation deviation = compare(a, b);
     bool close = isFloat(a.dtype()) ? deviation.difference <= tolerance * deviation.largest : deviation.difference == 0;
+    if (!close || !result.worst || result.worst->deviation.relative() < deviation.relative())
+      result.worst = {result.dataSets, output, deviation};
     if (!close)
       return place + describe(deviation);
-    worst = std::max(worst, deviation.relative());
   }
   return "";
 }
 
-static Result unsupported(llvm::Error error) { return {Outcome::Unsupported, llvm::toString(std::move(error)), 0, 0}; }
-
-/// Kernels say of an op they cannot compute that it is unsupported; all else is a failure.
-static Result failure(llvm::Error error) {
-  Outcome outcome = error.isA<interp::UnsupportedError>() ? Outcome::Unsupported : Outcome::Failed;
-  return {outcome, llvm::toString(std::move(error)), 0, 0};
+static void unsupported(CaseResult &result, llvm::Error error) {
+  result.outcome = Outcome::Unsupported;
+  result.reason = llvm::toString(std::move(error));
 }
 
-static Result runCase(llvm::StringRef folder, const BackendTestOptions &options) {
-  llvm::Expected<Model> model = loadModel(options.model.empty() ? join(folder, "model.onnx") : options.model);
+static void fail(CaseResult &result, llvm::Error error) {
+  result.outcome = Outcome::Failed;
+  result.reason = llvm::toString(std::move(error));
+}
+
+/// Kernels say of an op they cannot compute that it is unsupported; all else is a failure.
+static void failToRun(CaseResult &result, llvm::Error error) {
+  error = llvm::handleErrors(std::move(error), [&](std::unique_ptr<interp::UnsupportedOperatorError> cause) {
+    result.outcome = Outcome::Unsupported;
+    result.operators = cause->operators().str();
+    return llvm::Error(std::move(cause));
+  });
+  if (result.outcome != Outcome::Unsupported)
+    result.outcome = Outcome::Failed;
+  result.reason = llvm::toString(std::move(error));
+}
+
+static void countOps(Model &model, CaseResult &result) {
+  model.function.walk([&](mlir::Operation *op) {
+    if (op->getName().getDialectNamespace() == "llm")
+      ++result.layers[op->getName().stripDialect().str()];
+    else if (auto node = llvm::dyn_cast<onnx::NodeOpInterface>(op))
+      ++result.nodes[node.getDomain().empty() ? node.getOpType().str() : node.getQualifiedType()];
+  });
+}
+
+static double secondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Runs data set `set`; whether the next one is to be run.
+static bool runDataSet(llvm::StringRef set, Model &model, interp::FormRunner &runner, double tolerance,
+                       CaseResult &result) {
+  auto inputs = readTensors(set, "input", *model.context);
+  if (!inputs)
+    return unsupported(result, inputs.takeError()), false;
+  auto expected = readTensors(set, "output", *model.context);
+  if (!expected)
+    return unsupported(result, expected.takeError()), false;
+  auto start = std::chrono::steady_clock::now();
+  auto computed = runner.run(*inputs);
+  result.runSeconds += secondsSince(start);
+  if (!computed)
+    return failToRun(result, computed.takeError()), false;
+  std::string mismatch = compareOutputs(model, *computed, *expected, tolerance, result);
+  if (mismatch.empty())
+    return true;
+  return fail(result, llvm::createStringError("data set " + llvm::Twine(result.dataSets) + ", " + mismatch)), false;
+}
+
+static void runCase(const BackendTestOptions &options, CaseResult &result) {
+  std::string firstSet = join(result.folder, "test_data_set_0");
+  if (!llvm::sys::fs::is_directory(firstSet))
+    return unsupported(result, llvm::createStringError("there is nothing to compare with: no folder test_data_set_0"));
+  auto start = std::chrono::steady_clock::now();
+  llvm::Expected<Model> model =
+      loadModel(options.model.empty() ? join(result.folder, "model.onnx") : options.model, result.form);
+  result.loadSeconds = secondsSince(start);
   if (!model)
-    return unsupported(model.takeError());
+    return fail(result, model.takeError());
+  countOps(*model, result);
+  result.remarks = model->remarks;
   interp::InterpreterOptions interpreterOptions;
   interpreterOptions.precision = options.precision;
-  interp::Interpreter interpreter(model->function, model->evaluator.get(), interpreterOptions);
-  if (llvm::Error error = interpreter.check())
-    return unsupported(std::move(error));
-  double tolerance = options.tolerance.value_or(toleranceOf(folder));
-  Result result;
-  unsigned sets = 0;
-  for (;; ++sets) {
-    std::string set = join(folder, "test_data_set_" + llvm::Twine(sets));
-    if (!llvm::sys::fs::is_directory(set))
-      break;
-    auto inputs = readTensors(set, "input", *model->context);
-    if (!inputs)
-      return unsupported(inputs.takeError());
-    auto expected = readTensors(set, "output", *model->context);
-    if (!expected)
-      return unsupported(expected.takeError());
-    auto start = std::chrono::steady_clock::now();
-    auto computed = interpreter.run(*inputs);
-    result.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    if (!computed)
-      return failure(computed.takeError());
-    std::string mismatch = compareOutputs(*model, *computed, *expected, tolerance, result.worst);
-    if (!mismatch.empty())
-      return {Outcome::Failed, "data set " + std::to_string(sets) + ", " + mismatch, 0, 0};
+  interp::FormRunner runner(model->function, model->evaluator.get(), interpreterOptions);
+  if (llvm::Error error = runner.check())
+    return failToRun(result, std::move(error));
+  double tolerance = options.tolerance.value_or(toleranceOf(result.folder));
+  for (std::string set = firstSet; llvm::sys::fs::is_directory(set);
+       set = join(result.folder, "test_data_set_" + llvm::Twine(result.dataSets))) {
+    if (!runDataSet(set, *model, runner, tolerance, result))
+      return;
+    ++result.dataSets;
   }
-  if (sets == 0)
-    return {Outcome::Failed, "there are no data sets", 0, 0};
+}
+
+/// Runs a case so that a crash ends it alone.
+static CaseResult runGuarded(llvm::StringRef folder, Form form, const BackendTestOptions &options) {
+  CaseResult result;
+  result.folder = folder.str();
+  result.form = form;
+  llvm::CrashRecoveryContext recovery;
+  if (!recovery.RunSafely([&] { runCase(options, result); }))
+    fail(result, llvm::createStringError("crashed, signal " + llvm::Twine(recovery.RetCode - 128)));
   return result;
 }
 
+/// Prints how many cases had which outcome; whether none failed.
+static bool printTotals(llvm::ArrayRef<CaseResult> results, const BackendTestOptions &options) {
+  bool noneFailed = true;
+  for (Form form : options.forms) {
+    unsigned counts[3] = {};
+    for (const CaseResult &result : results)
+      counts[unsigned(result.outcome)] += result.form == form;
+    if (options.forms.size() > 1)
+      llvm::outs() << toString(form) << ": ";
+    llvm::outs() << counts[0] << " passed, " << counts[1] << " failed, " << counts[2] << " unsupported\n";
+    noneFailed &= counts[unsigned(Outcome::Failed)] == 0;
+  }
+  return noneFailed;
+}
+
 bool check::runBackendTests(llvm::ArrayRef<std::string> folders, const BackendTestOptions &options) {
+  bool isComplete = true;
   llvm::SmallVector<std::string> cases;
   for (const std::string &folder : folders) {
     size_t before = cases.size();
     collectCases(folder, cases);
     if (cases.size() == before) {
       llvm::errs() << "error: " << folder << " holds no model.onnx, and no folder in it does\n";
-      return false;
+      isComplete = false;
     }
   }
-  unsigned counts[3] = {};
-  for (const std::string &folder : cases) {
-    Result result = runCase(folder, options);
-    ++counts[unsigned(result.outcome)];
-    llvm::StringRef name = llvm::sys::path::filename(folder);
-    if (result.outcome == Outcome::Failed)
-      llvm::outs() << "FAILED " << name << ": " << result.reason << '\n';
-    else if (result.outcome == Outcome::Unsupported)
-      llvm::outs() << "UNSUPPORTED " << name << ": " << result.reason << '\n';
-    else if (!options.quiet)
-      llvm::outs() << "passed " << name << llvm::format(" (worst %.1e, %.2f s)\n", result.worst, result.seconds);
-    llvm::outs().flush();
+  llvm::CrashRecoveryContext::Enable();
+  std::vector<CaseResult> results;
+  for (const std::string &folder : cases)
+    for (Form form : options.forms) {
+      results.push_back(runGuarded(folder, form, options));
+      if (results.back().outcome != Outcome::Passed || !options.quiet)
+        print(results.back(), options.forms.size() > 1, llvm::outs());
+      llvm::outs().flush();
+    }
+  bool noneFailed = printTotals(results, options);
+  if (options.json.empty())
+    return isComplete && noneFailed;
+  if (llvm::Error error = writeJson(results, options.precision, options.json)) {
+    llvm::errs() << "error: " << llvm::toString(std::move(error)) << '\n';
+    return false;
   }
-  llvm::outs() << counts[0] << " passed, " << counts[1] << " failed, " << counts[2] << " unsupported\n";
-  return counts[1] == 0;
+  return isComplete && noneFailed;
 }

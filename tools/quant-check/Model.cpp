@@ -7,30 +7,52 @@
 #include "Check.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/InitAllDialects.h"
+#include "quantopt/Interp/Compute/Broadcast.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Onnx/Import.h"
+#include "quantopt/Pipelines/Pipelines.h"
 #include <cmath>
 #include <limits>
 
 using namespace quantopt;
 using namespace quantopt::check;
 
-llvm::Expected<Model> check::loadModel(llvm::StringRef path) {
+llvm::StringRef check::toString(Form form) {
+  return form == Form::Onnx ? "onnx" : form == Form::Llm ? "llm" : "rotated";
+}
+
+static llvm::LogicalResult transform(Model &model, Form form) {
+  mlir::PassManager manager(model.context.get());
+  if (form == Form::Llm)
+    manager.addPass(createRecognizePass());
+  else if (form == Form::Rotated)
+    buildRotationPipeline(manager);
+  return manager.run(*model.module);
+}
+
+llvm::Expected<Model> check::loadModel(llvm::StringRef path, Form form) {
   Model model;
   mlir::DialectRegistry dialects;
   registerAllDialects(dialects);
   model.context = std::make_unique<mlir::MLIRContext>(dialects, mlir::MLIRContext::Threading::DISABLED);
   std::string diagnostics;
   mlir::ScopedDiagnosticHandler handler(model.context.get(), [&](mlir::Diagnostic &diagnostic) {
-    diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
+    if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
+      model.remarks.push_back(diagnostic.str());
+    else
+      diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
   });
   if (path.ends_with(".onnx"))
     model.module = importOnnx(path, *model.context);
   else
     model.module = mlir::parseSourceFile<mlir::ModuleOp>(path, model.context.get());
   if (!model.module)
-    return llvm::createStringError(diagnostics);
+    return llvm::createStringError("cannot be read: " + diagnostics);
+  if (failed(transform(model, form)))
+    return llvm::createStringError("cannot be brought into form '" + toString(form) + "': " + diagnostics);
   model.store = std::make_unique<WeightStore>();
   model.evaluator = std::make_unique<param::WeightEvaluator>(*model.module, *model.store);
   model.function = model.module->lookupSymbol<mlir::func::FuncOp>("main");
@@ -50,24 +72,28 @@ static double distance(double a, double b) {
 Deviation check::compare(const Tensor &computed, const Tensor &expected) {
   Tensor a = convert(computed, DType::F64), b = convert(expected, DType::F64);
   Deviation worst;
+  int64_t element = 0;
   for (int64_t i = 0; i < a.numElements(); ++i) {
     double x = a.data<double>()[i], y = b.data<double>()[i];
     if (std::isfinite(y))
       worst.largest = std::max(worst.largest, std::abs(y));
     if (double difference = distance(x, y); difference > worst.difference) {
       worst.difference = difference;
-      worst.element = i;
+      element = i;
       worst.computed = x;
       worst.expected = y;
     }
   }
+  if (worst.difference > 0)
+    for (int64_t dim = b.rank(); dim-- > 0; element /= b.dim(dim))
+      worst.index.insert(worst.index.begin(), element % b.dim(dim));
   return worst;
 }
 
 std::string check::describe(const Deviation &deviation) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  stream << "worst element " << deviation.element << ": computed " << deviation.computed << ", expected "
-         << deviation.expected;
+  stream << "worst element " << compute::toString(deviation.index) << ": computed " << deviation.computed
+         << ", expected " << deviation.expected;
   return text;
 }

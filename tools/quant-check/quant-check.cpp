@@ -8,6 +8,23 @@
 // Runs ONNX models on the CPU and compares with results from elsewhere: whole models in the layout of ONNX's backend
 // tests, or every node alone on tensors that another runtime recorded.
 //
+// What --json=FILE writes:
+//
+//   {"precision": "f32" or "f64",
+//    "totals": {FORM: {"passed": N, "failed": N, "unsupported": N}},
+//    "cases": [{"name", "folder", "form": "onnx", "llm" or "rotated",
+//               "outcome": "passed", "failed" or "unsupported",
+//               "reason": why it did not pass, "operators": those that are not supported, "Type, domain::Type",
+//               "data_sets": how many were within the tolerance,
+//               "worst": {"data_set", "output", "index": [...], "computed", "expected", "difference", "relative"},
+//               "load_seconds", "run_seconds",
+//               "layers": {op of dialect llm: count}, "nodes": {operator that is left as a node: count},
+//               "remarks": [what passes said]}]}
+//
+// "worst" is the element that is farthest off, relative to the largest of its output; of a failure, the worst one of
+// the first output that is off. Numbers that JSON cannot write are "inf", "-inf" and "nan". Keys that do not apply are
+// left out.
+//
 //===----------------------------------------------------------------------------===//
 #include "Check.h"
 #include "llvm/Support/CommandLine.h"
@@ -39,6 +56,14 @@ int main(int argc, char **argv) {
   cl::opt<std::string> model("model", cl::value_desc("FILE"), cl::cat(category),
                              cl::desc("run this .onnx or .mlir file on the data sets, in place of model.onnx"));
   cl::opt<bool> doubles("f64", cl::cat(category), cl::desc("compute in f64, whatever types the models state"));
+  cl::list<check::Form> forms(
+      "form", cl::CommaSeparated, cl::cat(category), cl::desc("what models are run as, one or more (default: onnx)"),
+      cl::values(clEnumValN(check::Form::Onnx, "onnx", "as they are read"),
+                 clEnumValN(check::Form::Llm, "llm", "after llm-recognize"),
+                 clEnumValN(check::Form::Rotated, "rotated",
+                            "after llm-recognize, llm-fuse-norm-scale and rot-insert, caches converted")));
+  cl::opt<std::string> json("json", cl::value_desc("FILE"), cl::cat(category),
+                            cl::desc("also write outcomes, worst elements and times to this file"));
   cl::opt<bool> quiet("quiet", cl::cat(category), cl::desc("do not list what passes"));
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
@@ -46,8 +71,11 @@ int main(int argc, char **argv) {
 
   std::optional<double> stated = tolerance.getNumOccurrences() ? std::optional<double>(tolerance) : std::nullopt;
   interp::Precision precision = doubles ? interp::Precision::F64 : interp::Precision::F32;
+  llvm::SmallVector<check::Form> chosen(forms.begin(), forms.end());
+  if (chosen.empty())
+    chosen.push_back(check::Form::Onnx);
   if (replay.empty() && !decode)
-    return check::runBackendTests(paths, {stated, precision, model, quiet}) ? 0 : 1;
+    return check::runBackendTests(paths, {stated, precision, model, quiet, chosen, json}) ? 0 : 1;
   if (paths.size() != 1) {
     llvm::errs() << "error: --replay and --decode expect one model\n";
     return 1;

@@ -32,6 +32,19 @@ struct InterpreterOptions {
   unsigned maxDepth = 64;
 };
 
+/// UnsupportedError of the interpreter, which knows the op.
+class UnsupportedOperatorError : public llvm::ErrorInfo<UnsupportedOperatorError, UnsupportedError> {
+public:
+  static char ID;
+  UnsupportedOperatorError(std::string text, std::string operators)
+      : ErrorInfo(std::move(text)), operatorNames(std::move(operators)) {}
+  /// The operators, as "Type" or "domain::Type", with commas between.
+  llvm::StringRef operators() const { return operatorNames; }
+
+private:
+  std::string operatorNames;
+};
+
 /// Executes a function, op by op. Weight expressions are never executed: kernels ask for the rows they need. A tensor
 /// lives until its last use.
 ///
@@ -43,7 +56,10 @@ public:
   /// `evaluator` may be null where the function has no weights; it must outlive the interpreter.
   Interpreter(mlir::func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options = {});
 
-  /// An error that lists every op without a kernel, of the function and of those it calls.
+  /// Every op without a kernel, of the function, of those it calls and of the graphs in its nodes. Errors: graphs that
+  /// are damaged or nested too deep.
+  llvm::Expected<llvm::SmallVector<mlir::Operation *>> missingKernels();
+  /// An error that lists them.
   llvm::Error check();
 
   /// The function's results. Inputs are converted to the precision. Errors: check()'s; inputs that do not fit the

@@ -15,6 +15,9 @@ namespace quantopt {
 // Every pipeline starts from a module as imported and ends before emission: an emission pass or a pass of one's own can
 // follow. `--dump-pass-pipeline` prints the passes that a pipeline stands for.
 
+/// What does not change what a model computes: recognition, then rotations at every site that allows them.
+void buildRotationPipeline(mlir::OpPassManager &pm);
+
 /// How many bits weights, activations and cache get, and how they share scales. 16 bits: leave it.
 template <typename Options> struct PrecisionOptions : mlir::PassPipelineOptions<Options> {
   template <typename T> using Option = mlir::detail::PassOptions::Option<T>;

@@ -11,17 +11,14 @@
 
 namespace quantopt {
 
-/// Greatest Σ(after - before)² / Σ before² of a result in f64 that passes as rounding.
-inline constexpr double maxRelativeMeanSquareError = 1e-20;
-
 /// Says that the pass with this argument may not change what functions compute. The project's own passes and MLIR's
 /// (canonicalize, cse, inline, symbol-dce) are declared already.
 void declareFunctionPreserving(llvm::StringRef passArgument);
 
 /// Runs every public function before and after each function-preserving pass of `pm`, in f64, on the same random
-/// inputs (interp::makeVerificationSteps). When a result differs by more than `maxRelativeMeanSquareError`, or when a
-/// function cannot be executed, an error says so, no later pass runs, and the pipeline fails. Call it last: a pass that
-/// reports the failure is appended. Turns multithreading of `pm`'s context off.
+/// inputs (interp::makeVerificationSteps). When a result differs by more than `interp::maxRelativeMeanSquareError`, or
+/// when a function cannot be executed, an error says so, no later pass runs, and the pipeline fails. Call it last: a
+/// pass that reports the failure is appended. Turns multithreading of `pm`'s context off.
 void enableNumericVerification(mlir::PassManager &pm);
 
 } // namespace quantopt

@@ -18,7 +18,8 @@ using namespace quantopt;
 using onnx::NodeOpInterface;
 
 namespace {
-constexpr int maxDepth = 64;
+/// Steps of a query: the residual stream alone has two for each layer of a deep model.
+constexpr int maxDepth = 1024;
 
 /// One query. Every step looks behind one op; where that is not possible the size is that of the value it has come to.
 class DimQuery {

@@ -6,15 +6,9 @@
 //===----------------------------------------------------------------------------===//
 #include "Match.h"
 #include "Roles.h"
-#include "mlir/Pass/Pass.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include <map>
-
-namespace quantopt {
-#define GEN_PASS_DEF_RECOGNIZEPASS
-#include "onnx/OnnxPasses.h.inc"
-} // namespace quantopt
 
 using namespace mlir;
 using namespace quantopt;
@@ -79,8 +73,7 @@ static void eraseDeadOps(func::FuncOp function) {
       op.erase();
 }
 
-/// Remarks how many ops of each kind there are: first what was recognised, then what stayed a node.
-static void summarize(func::FuncOp function) {
+void quantopt::summarizeRecognition(func::FuncOp function) {
   std::map<StringRef, int64_t> layers, nodes;
   function.walk([&](Operation *op) {
     if (op->getName().getDialectNamespace() == "llm")
@@ -100,20 +93,9 @@ static void summarize(func::FuncOp function) {
   list(nodes);
 }
 
-namespace {
-struct RecognizePass : quantopt::impl::RecognizePassBase<RecognizePass> {
-  using RecognizePassBase::RecognizePassBase;
-  void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>()) {
-      if (function.isDeclaration() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
-        continue;
-      recognize(function);
-      eraseDeadOps(function);
-      assignRoles(function);
-      function->setAttr("rot.strict", UnitAttr::get(&getContext()));
-      if (summary)
-        summarize(function);
-    }
-  }
-};
-} // namespace
+void quantopt::recognizeDecoder(func::FuncOp function) {
+  recognize(function);
+  eraseDeadOps(function);
+  assignRoles(function);
+  function->setAttr("rot.strict", UnitAttr::get(function.getContext()));
+}

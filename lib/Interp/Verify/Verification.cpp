@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Interp/Verify/Verification.h"
-#include "quantopt/Interp/Interpreter.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Support/Conversion.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 #include <limits>
 
@@ -18,67 +20,52 @@ static llvm::Expected<Tensor> changeBasis(const Tensor &tensor, RankedTensorType
                                           rot::ParameterReader read) {
   if (source == target)
     return tensor;
-  Tensor changed = tensor.clone();
+  Tensor changed = convert(tensor.clone(), DType::F64);
   if (llvm::Error error = rot::applyConversion(changed, source, target, read))
     return error;
-  return changed;
+  return convert(changed, tensor.dtype());
 }
 
-namespace {
-/// One form of a function.
-class Runner {
-public:
-  explicit Runner(func::FuncOp function)
-      : function(function), evaluator(function->getParentOfType<ModuleOp>(), store),
-        interpreter(function, &evaluator, options()), weights(&evaluator, /*keepF64=*/true, /*cacheBytes=*/0) {}
+FormRunner::FormRunner(func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options)
+    : function(function), interpreter(function, evaluator, options),
+      weights(evaluator, /*keepF64=*/true, /*cacheBytes=*/0) {}
 
-  llvm::Expected<SmallVector<Tensor>> run(const VerificationStep &step) {
-    auto read = [&](FlatSymbolRefAttr name) { return weights.parameter(name); };
-    SmallVector<Tensor> inputs;
-    for (auto [input, type] : llvm::zip(step.inputs, function.getArgumentTypes())) {
-      auto ranked = dyn_cast<RankedTensorType>(type);
-      if (!input || !ranked)
-        return llvm::createStringError("random values cannot be made for all arguments");
-      llvm::Expected<Tensor> converted = changeBasis(input, rot::inStandardBasis(ranked), ranked, read);
+llvm::Expected<SmallVector<Tensor>> FormRunner::run(ArrayRef<Tensor> inputs) {
+  if (inputs.size() != function.getNumArguments())
+    return llvm::createStringError("expected " + llvm::Twine(function.getNumArguments()) + " inputs, got " +
+                                   llvm::Twine(inputs.size()));
+  auto read = [&](FlatSymbolRefAttr name) { return weights.parameter(name); };
+  SmallVector<Tensor> arguments(inputs);
+  for (auto [argument, type] : llvm::zip(arguments, function.getArgumentTypes()))
+    if (auto ranked = dyn_cast<RankedTensorType>(type); ranked && argument) {
+      llvm::Expected<Tensor> converted = changeBasis(argument, rot::inStandardBasis(ranked), ranked, read);
       if (!converted)
         return converted.takeError();
-      inputs.push_back(*converted);
+      argument = *converted;
     }
-    llvm::Expected<SmallVector<Tensor>> results = interpreter.run(inputs);
-    if (!results)
-      return results;
-    for (auto [result, type] : llvm::zip(*results, function.getResultTypes()))
-      if (auto ranked = dyn_cast<RankedTensorType>(type)) {
-        llvm::Expected<Tensor> converted = changeBasis(result, ranked, rot::inStandardBasis(ranked), read);
-        if (!converted)
-          return converted.takeError();
-        result = *converted;
-      }
+  llvm::Expected<SmallVector<Tensor>> results = interpreter.run(arguments);
+  if (!results)
     return results;
-  }
-
-private:
-  static InterpreterOptions options() {
-    InterpreterOptions options;
-    options.precision = Precision::F64;
-    return options;
-  }
-  func::FuncOp function;
-  WeightStore store;
-  param::WeightEvaluator evaluator;
-  Interpreter interpreter;
-  WeightReader weights;
-};
-} // namespace
+  for (auto [result, type] : llvm::zip(*results, function.getResultTypes()))
+    if (auto ranked = dyn_cast<RankedTensorType>(type); ranked && result) {
+      llvm::Expected<Tensor> converted = changeBasis(result, ranked, rot::inStandardBasis(ranked), read);
+      if (!converted)
+        return converted.takeError();
+      result = *converted;
+    }
+  return results;
+}
 
 llvm::Expected<std::vector<SmallVector<Tensor>>> interp::runVerificationSteps(func::FuncOp function,
                                                                               ArrayRef<VerificationStep> steps) {
-  Runner runner(function);
+  InterpreterOptions options;
+  options.precision = Precision::F64;
+  WeightStore store;
+  param::WeightEvaluator evaluator(function->getParentOfType<ModuleOp>(), store);
+  FormRunner runner(function, &evaluator, options);
   std::vector<SmallVector<Tensor>> results;
   for (const VerificationStep &step : steps) {
-    if (step.inputs.size() != function.getNumArguments())
-      return llvm::createStringError("the number of arguments has changed");
-    llvm::Expected<SmallVector<Tensor>> outputs = runner.run(step);
+    llvm::Expected<SmallVector<Tensor>> outputs = runner.run(step.inputs);
     if (!outputs)
       return outputs.takeError();
     results.push_back(std::move(*outputs));
@@ -104,4 +91,34 @@ double interp::relativeMeanSquareError(const Tensor &expected, const Tensor &act
     power += x * x;
   }
   return error == 0 ? 0 : error / power;
+}
+
+static llvm::Error compareStep(func::FuncOp function, const VerificationStep &step, ArrayRef<Tensor> before,
+                               ArrayRef<Tensor> after) {
+  if (before.size() != after.size())
+    return llvm::createStringError("changed the number of results of function '" + function.getName() + "'");
+  for (auto [i, expected, actual] : llvm::enumerate(before, after)) {
+    if (!expected && !actual)
+      continue;
+    double error = expected && actual ? relativeMeanSquareError(expected, actual) : INFINITY;
+    if (error <= maxRelativeMeanSquareError)
+      continue;
+    auto name = function.getResultAttrOfType<StringAttr>(i, onnx::OnnxDialect::nameAttrName);
+    return llvm::createStringError(
+        llvm::formatv("changed what function '{0}' computes: {1}, result #{2}{3} has a relative mean square "
+                      "error of {4:e2}, expected at most {5:e0}",
+                      function.getName(), step.name, i, name ? " '" + name.getValue().str() + "'" : "", error,
+                      maxRelativeMeanSquareError)
+            .str());
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error interp::compareVerificationResults(func::FuncOp function, ArrayRef<VerificationStep> steps,
+                                               ArrayRef<SmallVector<Tensor>> before,
+                                               ArrayRef<SmallVector<Tensor>> after) {
+  for (auto [step, expected, actual] : llvm::zip_equal(steps, before, after))
+    if (llvm::Error error = compareStep(function, step, expected, actual))
+      return error;
+  return llvm::Error::success();
 }
