@@ -39,7 +39,13 @@ static void addNode(std::vector<NodeGroup> &groups, Operation *op, StringRef why
 
 void explain::explainUnsupported(func::FuncOp function, Explanation &explanation) {
   interp::Interpreter interpreter(function, nullptr);
-  for (Operation *op : interpreter.missingKernels())
+  llvm::Expected<SmallVector<Operation *>> missing = interpreter.missingKernels();
+  if (!missing) {
+    explanation.unsupported.push_back(
+        {"graph inside a node", {function.getName().str()}, toString(missing.takeError())});
+    return;
+  }
+  for (Operation *op : *missing)
     addNode(explanation.unsupported, op, "lib/Interp has no kernel for this operator");
 }
 
