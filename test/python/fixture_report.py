@@ -37,7 +37,7 @@ fails where this page is not what it finds.
 * **rotates**: the sites R1 to R4 that are rotated in all layers; below the table, why others are not. Where something reads a
   rotated value that has to stay as it is, it is converted while the model runs: such sites have a star.
 * **verified**: the rotated form in f64 against the imported one in f64: relative mean square error at most 1e-20
-  (`--verify-numerics`, prefill and decode, a row of them padded).
+  (`--verify-numerics`: a prefill, a decode step and a chunk, sequences of different length).
 """
 
 
@@ -130,20 +130,20 @@ class Facts:
 
 
 def reemission(model, scratch):
-    """Why the model does not come out byte for byte; empty if it does."""
-    output = scratch / "model.onnx"
-    status, _, errors = run("quant-opt", model, f"--emit-onnx=output={output}", "-o", scratch / "model.mlir")
+    """The imported module as text; why it cannot be had; why its emission does not give the model byte for byte."""
+    text, output = scratch / "model.mlir", scratch / "model.onnx"
+    status, _, errors = run("quant-opt", model, f"--emit-onnx=output={output}", "-o", text)
     if status:
-        return first_error(errors)
-    return "" if output.read_bytes() == model.read_bytes() else "the bytes differ"
+        return "", first_error(errors), ""
+    same = output.read_bytes() == model.read_bytes()
+    return text.read_text(encoding="utf-8"), "", "" if same else "the bytes differ"
 
 
-def recognition(model):
-    """Nodes that data flows through as imported, and those left of them."""
-    _, imported, _ = run("quant-opt", model)
+def nodes_left(model):
+    """Of the nodes that data flows through, those that recognition leaves, or makes."""
     _, recognised, _ = run("quant-opt", model, "--llm-recognize")
-    left = (name for name in data_nodes(recognised) if not name.startswith("llm."))
-    return len(data_nodes(imported)), collections.Counter(name.removeprefix("onnx.") for name in left)
+    names = (name for name in data_nodes(recognised) if not name.startswith("llm."))
+    return collections.Counter(name.removeprefix("onnx.") for name in names)
 
 
 def executions(folder, scratch):
@@ -182,14 +182,12 @@ def examine(folder):
     """The facts about a fixture."""
     model = folder / "model.onnx"
     facts = Facts(folder.name)
-    status, _, errors = run("quant-opt", model, "-o", os.devnull)
-    if status:
-        facts.imported = first_error(errors)
-        return facts
     with tempfile.TemporaryDirectory() as scratch:
-        facts.reemitted = reemission(model, Path(scratch))
+        imported, facts.imported, facts.reemitted = reemission(model, Path(scratch))
+        if facts.imported:
+            return facts
         facts.forms = executions(folder, Path(scratch))
-    facts.nodes, facts.left = recognition(model)
+    facts.nodes, facts.left = len(data_nodes(imported)), nodes_left(model)
     facts.sites, facts.online, facts.verified = rotations(model)
     return facts
 

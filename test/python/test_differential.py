@@ -1,5 +1,7 @@
 """lib/Interp and onnxruntime, without graph optimisations, on every fixture with random inputs of three random shapes.
 
+lib/Interp runs the model in three forms: imported, recognised, rotated.
+
 Shapes are drawn by a seed, the name of the fixture: a prefill, a decode step and a chunk of several tokens after others. A row
 is padded on the left where the fixture's recorded data has such rows, and then only inside the past: what a row of nothing but
 padding attends to is undefined.
@@ -8,8 +10,6 @@ padding attends to is undefined.
 import json
 import os
 import random
-import shutil
-import subprocess
 import zlib
 from pathlib import Path
 
@@ -119,8 +119,9 @@ def test_same_results(folder, tmp_path):
         print(f"data set {number}: batch, tokens, past {shape}, padding {padding}")
     (tmp_path / "model.onnx").touch()  # marks the folder; the model that is run is named
     tolerance = json.loads((folder / "fixture.json").read_text(encoding="utf-8"))["tolerance"]
-    command = [ROOT / "build/bin/quant-check", f"--model={folder / 'model.onnx'}", f"--tolerance={max(tolerance, USUAL_TOLERANCE)}"]
-    done = subprocess.run([*command, tmp_path], capture_output=True, text=True, check=False)
-    print(done.stdout, done.stderr)
-    assert done.returncode == 0
-    assert "1 passed, 0 failed, 0 unsupported" in done.stdout
+    arguments = [f"--model={folder / 'model.onnx'}", f"--tolerance={max(tolerance, USUAL_TOLERANCE)}"]
+    status, output, errors = fixture_report.run("quant-check", f"--form={','.join(fixture_report.FORMS)}", *arguments, tmp_path)
+    print(output, errors)
+    assert status == 0
+    for form in fixture_report.FORMS:
+        assert f"{form}: 1 passed, 0 failed, 0 unsupported" in output
