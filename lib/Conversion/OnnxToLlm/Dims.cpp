@@ -242,6 +242,9 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
     return broadcast(node->getOperands(), rank, dim);
   if (type == "MatMul" && dim == rank - 2 && inputType.getRank() == rank)
     return ofValue(input, dim);
+  if (type == "MatMul" && dim == rank - 1)
+    if (RankedTensorType right = rankedTypeOf(node->getOperand(1)); right && right.getRank() >= 2)
+      return ofValue(node->getOperand(1), right.getRank() - 1);
   if (type == "Expand")
     return inputType.getRank() == rank && inputType.getDimSize(dim) == 1
                ? std::optional<Dim>(ofElement(node->getOperand(1), dim))
@@ -272,7 +275,13 @@ Dim DimQuery::ofValue(Value value, int64_t dim) {
   if (auto argument = dyn_cast<BlockArgument>(value))
     return ofArgument(argument, dim);
   Operation *op = value.getDefiningOp();
-  if (++depth > maxDepth || value != op->getResult(0))
+  if (++depth > maxDepth)
+    return unknown(value, dim);
+  if (auto split = dyn_cast<onnx::SplitOp>(op)) {
+    int64_t axis = cast<NodeOpInterface>(op).getInt("axis", 0);
+    return (axis < 0 ? axis + type.getRank() : axis) == dim ? unknown(value, dim) : ofValue(op->getOperand(0), dim);
+  }
+  if (value != op->getResult(0))
     return unknown(value, dim);
   auto node = dyn_cast<NodeOpInterface>(op);
   std::optional<Dim> behind = node ? behindNode(node, dim) : behindLayer(op, dim);

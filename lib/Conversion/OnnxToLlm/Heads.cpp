@@ -1,4 +1,4 @@
-//===- Heads.cpp - heads and rotary position embedding ------------------------------===//
+//===- Heads.cpp - splitting and merging heads ---------------------------------------===//
 //
 // Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -32,43 +32,178 @@ SmallVector<int64_t> quantopt::statedShape(Operation *op) {
 /// Whether a reshaped dimension may be the input's: a known size stands against the same known size only.
 static bool mayKeep(int64_t size, int64_t input) { return ShapedType::isDynamic(size) || size == input; }
 
-LogicalResult quantopt::recognizeSplitHeads(Operation *root, RewriterBase &rewriter) {
-  Match match(root);
-  if (!isTranspose(dyn_cast<onnx::TransposeOp>(root), {0, 2, 1, 3}))
-    return failure();
-  auto reshape = match.take<onnx::ReshapeOp>(root->getOperand(0));
-  RankedTensorType input = reshape ? rankedType(reshape->getOperand(0)) : RankedTensorType();
-  if (!input || input.getRank() != 3 || input.isDynamicDim(2) || !match.isClosed())
-    return failure();
-  SmallVector<int64_t> sizes = statedShape(reshape);
+//===----------------------------------------------------------------------------===//
+// Splitting
+//===----------------------------------------------------------------------------===//
+
+/// A head axis of a view of [B, S, heads·d], or nothing: what a Reshape (or for one head an Unsqueeze) says.
+static std::optional<std::pair<int64_t, int64_t>> headsOfView(Operation *view) {
+  RankedTensorType input = rankedType(view->getOperand(0));
+  if (!input || input.getRank() != 3 || input.isDynamicDim(2))
+    return std::nullopt;
+  if (isa<onnx::UnsqueezeOp>(view)) {
+    RankedTensorType type = rankedType(view->getResult(0));
+    bool isOneHead =
+        type && type.getRank() == 4 && type.getDimSize(2) == 1 && type.getDimSize(3) == input.getDimSize(2);
+    return isOneHead ? std::optional<std::pair<int64_t, int64_t>>({1, input.getDimSize(2)}) : std::nullopt;
+  }
+  if (!isa<onnx::ReshapeOp>(view))
+    return std::nullopt;
+  SmallVector<int64_t> sizes = statedShape(view);
   if (sizes.size() != 4 || !mayKeep(sizes[0], input.getDimSize(0)) || !mayKeep(sizes[1], input.getDimSize(1)))
-    return failure();
+    return std::nullopt;
   int64_t heads = sizes[2], headSize = sizes[3], hidden = input.getDimSize(2);
   if (ShapedType::isDynamic(heads) && headSize > 0)
     heads = hidden / headSize;
   else if (ShapedType::isDynamic(headSize) && heads > 0)
     headSize = hidden / heads;
   if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(headSize) || heads * headSize != hidden)
+    return std::nullopt;
+  return std::pair(heads, headSize);
+}
+
+static Value splitHeads(Operation *root, RewriterBase &rewriter, Value joined, int64_t heads, int64_t headSize) {
+  RankedTensorType type = rankedType(joined);
+  SmallVector<int64_t> shape{type.getDimSize(0), heads, type.getDimSize(1), headSize};
+  if (auto merge = joined.getDefiningOp<llm::MergeHeadsOp>()) {
+    ArrayRef<int64_t> merged = rankedType(merge.getInput()).getShape();
+    if (merged[1] == heads && merged[3] == headSize)
+      return merge.getInput();
+  }
+  return llm::SplitHeadsOp::create(rewriter, root->getLoc(), type.clone(shape), joined);
+}
+
+/// The norm of `value` in another layout, with everything else alike.
+static Value normOf(Operation *norm, RewriterBase &rewriter, Location location, Value value) {
+  auto eps = norm->getAttrOfType<FloatAttr>("eps");
+  RankedTensorType type = rankedType(value).clone(getElementTypeOrSelf(norm->getResult(0)));
+  if (auto rms = dyn_cast<llm::RmsNormOp>(norm))
+    return llm::RmsNormOp::create(rewriter, location, type, value, rms.getScale(), eps);
+  auto layer = cast<llm::LayerNormOp>(norm);
+  return llm::LayerNormOp::create(rewriter, location, type, value, layer.getScale(), layer.getBias(), eps);
+}
+
+/// [B, heads, S, d] for `value` of shape [B, S, heads, d], where that is known to be split or transposed from
+/// something: a view of [B, S, heads·d], a Transpose, or a norm of either (Qwen 3 norms heads before it transposes
+/// them). Null if not.
+static Value headsFirst(Operation *root, RewriterBase &rewriter, Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
+    return {};
+  if (isTranspose(dyn_cast<onnx::TransposeOp>(op), {0, 2, 1, 3}))
+    return op->getOperand(0);
+  if (isa<llm::RmsNormOp, llm::LayerNormOp>(op) && op->hasOneUse()) {
+    Value input = headsFirst(root, rewriter, op->getOperand(0));
+    return input ? normOf(op, rewriter, root->getLoc(), input) : Value();
+  }
+  if (!isa<onnx::ReshapeOp, onnx::UnsqueezeOp>(op))
+    return {};
+  auto sizes = headsOfView(op);
+  return sizes ? splitHeads(root, rewriter, op->getOperand(0), sizes->first, sizes->second) : Value();
+}
+
+static Value transpose(Operation *root, RewriterBase &rewriter, Value value, ArrayRef<int64_t> permutation) {
+  RankedTensorType type = rankedType(value);
+  SmallVector<int64_t> shape;
+  for (int64_t dim : permutation)
+    shape.push_back(type.getDimSize(dim));
+  return onnx::createNode(rewriter, root->getLoc(), "::Transpose", type.clone(shape), value,
+                          rewriter.getNamedAttr("perm", rewriter.getDenseI64ArrayAttr(permutation)))
+      ->getResult(0);
+}
+
+Value quantopt::exchangeHeads(Operation *root, RewriterBase &rewriter, Value value) {
+  rewriter.setInsertionPoint(root);
+  Value heads = headsFirst(root, rewriter, value);
+  return heads ? heads : transpose(root, rewriter, value, {0, 2, 1, 3});
+}
+
+/// Replaces the root unless a reader insists on a type that the value does not have.
+static LogicalResult replaceIfTyped(RewriterBase &rewriter, Operation *root, Value value) {
+  bool isReturned =
+      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+  if (isReturned && value.getType() != root->getResult(0).getType())
     return failure();
-  RankedTensorType type =
-      refineType(root, {input.getDimSize(0), heads, input.getDimSize(1), headSize}, /*required=*/{1, 3});
+  replaceRoot(rewriter, root, value);
+  return success();
+}
+
+LogicalResult quantopt::recognizeSplitHeads(Operation *root, RewriterBase &rewriter) {
+  auto node = dyn_cast<onnx::TransposeOp>(root);
+  auto stated = node ? cast<NodeOpInterface>(root).getInts("perm") : std::nullopt;
+  if (!stated || !rankedType(root->getOperand(0)))
+    return failure();
+  SmallVector<int64_t> permutation(stated->begin(), stated->end());
+  Value source = root->getOperand(0);
+  rewriter.setInsertionPoint(root);
+  auto inner = source.getDefiningOp<onnx::TransposeOp>();
+  auto innerStated = inner ? cast<NodeOpInterface>(*inner).getInts("perm") : std::nullopt;
+  SmallVector<int64_t> before{0, 2, 1, 3};
+  if (innerStated && rankedType(inner->getOperand(0))) {
+    before.assign(innerStated->begin(), innerStated->end());
+    source = inner->getOperand(0);
+  } else {
+    bool isKnown = permutation == before || permutation == SmallVector<int64_t>{0, 2, 3, 1};
+    source = isKnown ? headsFirst(root, rewriter, source) : Value();
+    if (!source)
+      return failure();
+  }
+  for (int64_t &dim : permutation)
+    dim = before[dim];
+  bool isIdentity = llvm::equal(permutation, llvm::seq<int64_t>(permutation.size()));
+  return replaceIfTyped(rewriter, root, isIdentity ? source : transpose(root, rewriter, source, permutation));
+}
+
+//===----------------------------------------------------------------------------===//
+// Merging
+//===----------------------------------------------------------------------------===//
+
+/// A Reshape of merged heads to [B, S, heads, d] and the one of a norm of heads to [B, S, heads·d], where no Transpose
+/// tells that they are heads: the same in the order of llm.split_heads.
+static LogicalResult recognizeViews(Operation *root, RewriterBase &rewriter, ArrayRef<int64_t> sizes) {
+  rewriter.setInsertionPoint(root);
+  if (auto merge = root->getOperand(0).getDefiningOp<llm::MergeHeadsOp>(); merge && sizes.size() == 4) {
+    auto heads = headsOfView(root);
+    ArrayRef<int64_t> shape = rankedType(merge.getInput()).getShape();
+    if (!heads || heads->first != shape[1] || heads->second != shape[3])
+      return failure();
+    return replaceIfTyped(rewriter, root, transpose(root, rewriter, merge.getInput(), {0, 2, 1, 3}));
+  }
+  Operation *norm = root->getOperand(0).getDefiningOp();
+  auto view = isa_and_nonnull<llm::RmsNormOp, llm::LayerNormOp>(norm) && norm->hasOneUse()
+                  ? norm->getOperand(0).getDefiningOp<onnx::ReshapeOp>()
+                  : onnx::ReshapeOp();
+  RankedTensorType joined = view ? rankedType(view->getOperand(0)) : RankedTensorType();
+  RankedTensorType normed = view ? rankedType(norm->getResult(0)) : RankedTensorType();
+  if (!joined || joined.getRank() != 3 || joined.isDynamicDim(2) || sizes.size() != 3 ||
+      !mayKeep(sizes[0], joined.getDimSize(0)) || !mayKeep(sizes[1], joined.getDimSize(1)) ||
+      !mayKeep(sizes[2], joined.getDimSize(2)))
+    return failure();
+  int64_t headSize = normed.getShape().back(), hidden = joined.getDimSize(2);
+  if (ShapedType::isDynamic(headSize) || headSize == 0 || hidden % headSize)
+    return failure();
+  RankedTensorType type = refineType(root, joined.getShape(), /*required=*/{2});
   if (!type)
     return failure();
-  rewriter.setInsertionPoint(root);
-  replaceRoot(rewriter, root, llm::SplitHeadsOp::create(rewriter, root->getLoc(), type, reshape->getOperand(0)));
+  Value heads = splitHeads(root, rewriter, view->getOperand(0), hidden / headSize, headSize);
+  Value merged =
+      llm::MergeHeadsOp::create(rewriter, root->getLoc(), type, normOf(norm, rewriter, root->getLoc(), heads));
+  replaceRoot(rewriter, root, merged);
   return success();
 }
 
 LogicalResult quantopt::recognizeMergeHeads(Operation *root, RewriterBase &rewriter) {
   Match match(root);
   auto reshape = dyn_cast<onnx::ReshapeOp>(root);
-  auto transpose = reshape ? match.take<onnx::TransposeOp>(reshape->getOperand(0)) : onnx::TransposeOp();
-  if (!isTranspose(transpose, {0, 2, 1, 3}) || !match.isClosed())
-    return failure();
-  RankedTensorType input = rankedType(transpose->getOperand(0));
-  if (!input || input.getRank() != 4 || input.isDynamicDim(1) || input.isDynamicDim(3))
+  if (!reshape)
     return failure();
   SmallVector<int64_t> sizes = statedShape(reshape);
+  auto exchange = match.take<onnx::TransposeOp>(reshape->getOperand(0));
+  if (!isTranspose(exchange, {0, 2, 1, 3}))
+    return recognizeViews(root, rewriter, sizes);
+  RankedTensorType input = rankedType(exchange->getOperand(0));
+  if (!match.isClosed() || !input || input.getRank() != 4 || input.isDynamicDim(1) || input.isDynamicDim(3))
+    return failure();
   int64_t hidden = input.getDimSize(1) * input.getDimSize(3);
   if (sizes.size() != 3 || !mayKeep(sizes[0], input.getDimSize(0)) || !mayKeep(sizes[1], input.getDimSize(2)) ||
       !mayKeep(sizes[2], hidden))
@@ -77,81 +212,6 @@ LogicalResult quantopt::recognizeMergeHeads(Operation *root, RewriterBase &rewri
   if (!type)
     return failure();
   rewriter.setInsertionPoint(root);
-  replaceRoot(rewriter, root, llm::MergeHeadsOp::create(rewriter, root->getLoc(), type, transpose->getOperand(0)));
+  replaceRoot(rewriter, root, llm::MergeHeadsOp::create(rewriter, root->getLoc(), type, exchange->getOperand(0)));
   return success();
-}
-
-//===----------------------------------------------------------------------------===//
-// rope
-//===----------------------------------------------------------------------------===//
-
-/// Slice of the last dimension from `start` to `end`, with step 1; gives what is sliced.
-static Value matchSlice(Match &match, Value value, int64_t start, int64_t end) {
-  auto slice = match.take<onnx::SliceOp>(value);
-  if (!slice)
-    return {};
-  NodeOpInterface node = slice;
-  RankedTensorType type = rankedType(slice->getOperand(0));
-  auto input = [&](unsigned i) { return node.getNodeInput(i) ? evaluateScalar(node.getNodeInput(i)) : std::nullopt; };
-  std::optional<double> from = input(1), to = input(2), axis = input(3);
-  bool hasUnitStep = !node.getNodeInput(4) || input(4) == 1.0;
-  if (!type || !from || !to || !axis || !hasUnitStep || !isAxis(*axis, type.getRank() - 1, type))
-    return {};
-  double size = type.getShape().back();
-  auto fromStart = [&](double i) { return std::min(i < 0 ? i + size : i, size); };
-  return fromStart(*from) == start && fromStart(*to) == end ? slice->getOperand(0) : Value();
-}
-
-/// [-x₂, x₁] for the halves of the last dimension of x; gives x.
-static Value matchRotatedHalves(Match &match, Value value, int64_t size) {
-  auto concat = match.take<onnx::ConcatOp>(value);
-  if (!concat || concat->getNumOperands() != 2 || size % 2)
-    return {};
-  std::optional<int64_t> axis = cast<NodeOpInterface>(*concat).getInt("axis");
-  auto negation = match.take<onnx::NegOp>(concat->getOperand(0));
-  if (!negation || !axis || !isAxis(*axis, 3, rankedType(concat->getResult(0))))
-    return {};
-  Value second = matchSlice(match, negation->getOperand(0), size / 2, size);
-  Value first = matchSlice(match, concat->getOperand(1), 0, size / 2);
-  return first == second ? first : Value();
-}
-
-/// Whether a table is [B, 1, S, d], so that it means the same to every head.
-static bool isRopeTable(Value table, int64_t size) {
-  RankedTensorType type = rankedType(table);
-  return type && type.getRank() == 4 && type.getDimSize(1) == 1 && type.getDimSize(3) == size;
-}
-
-/// x · cos + rotated(x) · sin with the four factors in this order; gives x.
-static Value matchRope(Match &match, Value x, Value cos, Value rotated, Value sin) {
-  RankedTensorType type = rankedType(x);
-  if (!type || type.getRank() != 4 || type.isDynamicDim(1) || type.isDynamicDim(3))
-    return {};
-  int64_t size = type.getDimSize(3);
-  bool isRope = isRopeTable(cos, size) && isRopeTable(sin, size) && matchRotatedHalves(match, rotated, size) == x;
-  return isRope ? x : Value();
-}
-
-LogicalResult quantopt::recognizeRope(Operation *root, RewriterBase &rewriter) {
-  if (!isa<onnx::AddOp>(root))
-    return failure();
-  for (auto [straight, turned] : eitherOrder(root)) {
-    Match match(root);
-    auto first = match.take<onnx::MulOp>(straight), second = match.take<onnx::MulOp>(turned);
-    if (!first || !second)
-      return failure();
-    for (auto [x, cos] : eitherOrder(first))
-      for (auto [rotated, sin] : eitherOrder(second)) {
-        Match trial = match;
-        if (!matchRope(trial, x, cos, rotated, sin) || !trial.isClosed())
-          continue;
-        RankedTensorType type = refineType(root, rankedType(x).getShape(), /*required=*/{1, 3});
-        if (!type)
-          continue;
-        rewriter.setInsertionPoint(root);
-        replaceRoot(rewriter, root, llm::RopeOp::create(rewriter, root->getLoc(), type, x, cos, sin));
-        return success();
-      }
-  }
-  return failure();
 }

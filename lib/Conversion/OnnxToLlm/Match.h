@@ -75,8 +75,11 @@ void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::Arra
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Simplify.cpp
-/// Nodes that return their input: casts to the type it has, Identity, full slices, Dropout without a mask.
+/// Nodes that return their input: casts to the type it has, Identity, full slices, Dropout without a mask, products
+/// with 1, Reshapes that lead back to a shape.
 llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// Sizes of repeated heads that are those of the heads: asks these for their shape.
+llvm::LogicalResult readShapeOfHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Weights.cpp
 /// Gather along axis 0 of a weight matrix: llm.embedding.
@@ -117,6 +120,8 @@ mlir::Value takeColumns(mlir::RewriterBase &rewriter, mlir::Value value, int64_t
 llvm::LogicalResult recognizeScale(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// g · sigmoid(g) · u: llm.swiglu.
 llvm::LogicalResult recognizeSwiglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// gelu(g) · u: llm.geglu.
+llvm::LogicalResult recognizeGeglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// A sum with a layer's output: llm.residual_add.
 llvm::LogicalResult recognizeResidualAdd(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
@@ -124,16 +129,26 @@ llvm::LogicalResult recognizeResidualAdd(mlir::Operation *root, mlir::RewriterBa
 /// The result shape of a Reshape or an Expand, as far as its second operand and its type tell; empty when not even the
 /// rank is known.
 llvm::SmallVector<int64_t> statedShape(mlir::Operation *op);
-/// Reshape to [B, S, heads, d] and Transpose: llm.split_heads.
+/// `value`, [B, S, heads, d] or [B, heads, S, d], in the other order: what it was split from, or a Transpose.
+mlir::Value exchangeHeads(mlir::Operation *root, mlir::RewriterBase &rewriter, mlir::Value value);
+/// Reshape to [B, S, heads, d] and a Transpose, norms between them or not: llm.split_heads. Also a Transpose of
+/// another.
 llvm::LogicalResult recognizeSplitHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// Transpose to [B, S, heads, d] and Reshape: llm.merge_heads.
 llvm::LogicalResult recognizeMergeHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
-/// x · cos + [-x₂, x₁] · sin: llm.rope.
+
+// Rope.cpp
+/// x · cos + [-x₂, x₁] · sin of all or the first elements of heads: llm.rope.
 llvm::LogicalResult recognizeRope(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Cache.cpp
 /// Concat of an argument and new rows that is a result of the function: llm.kv_append.
 llvm::LogicalResult recognizeKvAppend(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Masks.cpp
+/// Where(no token counts, 0, attention) over a mask that excludes by large numbers: llm.attention with
+/// `zero_masked_rows`.
+llvm::LogicalResult recognizeZeroedRows(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Attention.cpp
 /// softmax(scale · q kᵀ + mask) v, cache heads repeated or not: llm.attention.

@@ -18,10 +18,12 @@ using namespace quantopt;
 static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeReshapeBack,
                                              recognizeSplitAgain,
+                                             readShapeOfHeads,
                                              recognizeCastNorm,
                                              recognizeEmbedding,
                                              recognizeLinear,
                                              recognizeAttention,
+                                             recognizeZeroedRows,
                                              recognizeBias,
                                              recognizeNormBias,
                                              recognizeRope,
@@ -29,6 +31,7 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeNorm,
                                              recognizeNormScale,
                                              recognizeSwiglu,
+                                             recognizeGeglu,
                                              recognizeScale,
                                              recognizeSplitHeads,
                                              recognizeMergeHeads,
@@ -43,8 +46,6 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeGroupQueryAttention,
                                              recognizeTensorScatter};
 
-/// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
-/// pattern makes superfluous lies before its root and is erased at once.
 /// Gives the result of a node the sizes that are known by now: recognised layers know more than the file says.
 static void refineResult(Operation *op) {
   RankedTensorType type =
@@ -58,6 +59,8 @@ static void refineResult(Operation *op) {
   op->getResult(0).setType(type.clone(sizes));
 }
 
+/// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
+/// pattern makes superfluous lies before its root and is erased at once.
 static void recognize(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   for (Operation &op : llvm::make_early_inc_range(function.front()))

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Dims.h"
 #include "Evaluate.h"
+#include "Layout.h"
 #include "Match.h"
 
 using namespace mlir;
@@ -51,6 +52,38 @@ static bool isIdentityTranspose(onnx::TransposeOp transpose) {
   return permutation && llvm::equal(*permutation, llvm::seq<int64_t>(permutation->size()));
 }
 
+/// A product with 1, or a quotient by it, that does not change the shape; gives the other factor.
+static Value behindUnitFactor(Operation *op) {
+  if (!isa<onnx::MulOp, onnx::DivOp>(op))
+    return {};
+  for (auto [x, factor] : eitherOrder(op)) {
+    RankedTensorType type = rankedType(x), factorType = rankedType(factor);
+    bool keepsShape = type && factorType && factorType.getRank() <= type.getRank() &&
+                      llvm::all_of(factorType.getShape(), [](int64_t size) { return size == 1; });
+    if (keepsShape && evaluateScalar(factor) == 1.0 && (isa<onnx::MulOp>(op) || x == op->getOperand(0)))
+      return x;
+  }
+  return {};
+}
+
+/// The value before a chain of Reshapes, Squeezes and Unsqueezes (or an Expand) that has the chain's shape; null
+/// without.
+static Value behindViews(Operation *op) {
+  if (isa<onnx::ExpandOp>(op))
+    return haveSameShape(op->getOperand(0), op->getResult(0)) ? op->getOperand(0) : Value();
+  Value value = op->getResult(0);
+  for (int steps = 0; steps < 6; ++steps) {
+    Operation *view = value.getDefiningOp();
+    if (!isa_and_nonnull<onnx::ReshapeOp, onnx::SqueezeOp, onnx::UnsqueezeOp>(view))
+      return {};
+    value = view->getOperand(0);
+    RankedTensorType type = rankedType(value);
+    if (type && type.getRank() > 0 && haveSameShape(value, op->getResult(0)))
+      return value;
+  }
+  return {};
+}
+
 static bool isNoOp(Operation *op) {
   if (auto slice = dyn_cast<onnx::SliceOp>(op))
     return isFullSlice(slice);
@@ -65,14 +98,31 @@ static bool isNoOp(Operation *op) {
 }
 
 LogicalResult quantopt::dropNoOp(Operation *root, RewriterBase &rewriter) {
-  if (!isNoOp(root))
+  Value input = isNoOp(root) ? root->getOperand(0) : behindUnitFactor(root);
+  if (!input && !(input = behindViews(root)))
     return failure();
-  Value input = root->getOperand(0);
   // A terminator insists on the type; an argument that is a result as well stays a node of its own.
   bool isReturned =
       llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
   if (isReturned && (input.getType() != root->getResult(0).getType() || isa<BlockArgument>(input)))
     return failure();
   replaceRoot(rewriter, root, input);
+  return success();
+}
+
+LogicalResult quantopt::readShapeOfHeads(Operation *root, RewriterBase &rewriter) {
+  auto gather = dyn_cast<onnx::GatherOp>(root);
+  auto shape = gather ? gather->getOperand(0).getDefiningOp<onnx::ShapeOp>() : onnx::ShapeOp();
+  RankedTensorType type = shape ? rankedType(shape->getOperand(0)) : RankedTensorType();
+  if (!type || type.getRank() != 4 || type.isDynamicDim(1) || rankedType(shape->getResult(0)).getDimSize(0) != 4)
+    return failure();
+  std::optional<double> index = evaluateScalar(gather->getOperand(1));
+  Value heads = behindRepeatedHeads(shape->getOperand(0), type.getDimSize(1));
+  if (heads == shape->getOperand(0) || !index || (*index != 0 && *index != 2 && *index != 3 && *index != -2))
+    return failure();
+  rewriter.setInsertionPoint(root);
+  Value sizes =
+      onnx::createNode(rewriter, root->getLoc(), "::Shape", shape->getResult(0).getType(), heads)->getResult(0);
+  rewriter.modifyOpInPlace(root, [&] { root->setOperand(0, sizes); });
   return success();
 }
