@@ -259,18 +259,28 @@ static Value makeRope(Operation *root, RewriterBase &rewriter, Value x, Value co
 
 /// A rotation of the first elements of heads, joined with the others: that of the heads.
 static LogicalResult recognizePartialRope(Operation *root, RewriterBase &rewriter, ArrayRef<Sum> sums) {
-  auto inner = sums.front().front().x.source.getDefiningOp<llm::RopeOp>();
+  Value turned = sums.front().front().x.source;
+  auto order = turned.getDefiningOp<onnx::TransposeOp>();
+  bool isExchanged = isTranspose(order, {0, 2, 1, 3}) && order->hasOneUse();
+  auto inner = (isExchanged ? order->getOperand(0) : turned).getDefiningOp<llm::RopeOp>();
   if (!inner || !inner->hasOneUse() || !isa<onnx::ConcatOp>(root))
     return failure();
-  int64_t width = rankedType(inner.getResult()).getDimSize(3);
+  Value part = inner.getInput();
+  if (isExchanged) {
+    auto back = part.getDefiningOp<onnx::TransposeOp>();
+    if (!isTranspose(back, {0, 2, 1, 3}))
+      return failure();
+    part = back->getOperand(0);
+  }
+  int64_t width = rankedType(turned).getDimSize(3);
   Layout layout(3, 0);
-  ElementMap map = layout.of(inner.getInput());
+  ElementMap map = layout.of(part);
   if (width >= int64_t(sums.size()) || int64_t(map.size()) != width)
     return failure();
   for (auto [i, sum] : llvm::enumerate(sums)) {
     if (sum.size() != 1 || sum[0].table || sum[0].x.isNegative)
       return failure();
-    bool isRotated = sum[0].x.source == inner.getResult();
+    bool isRotated = sum[0].x.source == turned;
     if (int64_t(i) < width ? !isRotated || sum[0].x.index != int64_t(i) : isRotated)
       return failure();
     if (int64_t(i) >= width)
@@ -278,13 +288,15 @@ static LogicalResult recognizePartialRope(Operation *root, RewriterBase &rewrite
   }
   (void)layout.of(root->getOperand(root->getNumOperands() - 1));
   Value x = findValue(layout, map, 4);
-  RankedTensorType type = x ? refineType(root, rankedType(x).getShape(), /*required=*/{1, 3}) : RankedTensorType();
+  RankedTensorType type =
+      x ? refineType(root, rankedType(x).getShape(), /*required=*/{isExchanged ? 2 : 1, 3}) : RankedTensorType();
   if (!type)
     return failure();
   rewriter.setInsertionPoint(root);
-  replaceRoot(rewriter, root,
-              llm::RopeOp::create(rewriter, root->getLoc(), type, x, inner.getCos(), inner.getSin(),
-                                  inner.getInterleavedAttr()));
+  Value input = isExchanged ? exchangeHeads(root, rewriter, x) : x;
+  Value rotated = llm::RopeOp::create(rewriter, root->getLoc(), input.getType(), input, inner.getCos(), inner.getSin(),
+                                      inner.getInterleavedAttr());
+  replaceRoot(rewriter, root, isExchanged ? exchangeHeads(root, rewriter, rotated) : rotated);
   return success();
 }
 
