@@ -10,7 +10,6 @@
 #include "mlir/Pass/PassManager.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/InitAllDialects.h"
-#include "quantopt/Interp/Compute/Broadcast.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Pipelines/Pipelines.h"
@@ -93,7 +92,8 @@ Deviation check::compare(const Tensor &computed, const Tensor &expected) {
 std::string check::describe(const Deviation &deviation) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  stream << "worst element " << compute::toString(deviation.index) << ": computed " << deviation.computed
-         << ", expected " << deviation.expected;
+  stream << "worst element [";
+  llvm::interleaveComma(deviation.index, stream);
+  stream << "]: computed " << deviation.computed << ", expected " << deviation.expected;
   return text;
 }
