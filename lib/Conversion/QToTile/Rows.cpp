@@ -85,12 +85,17 @@ LogicalResult Selection::select(q::QuantizeDynamicOp quantize) {
   return replaceQuantizer(quantize, rows, transform);
 }
 
-/// Erases `op` and, one after the other, what only it has read.
-static void eraseWithProducers(Operation *op, ArrayRef<Operation *> producers) {
-  op->erase();
-  for (Operation *producer : producers)
-    if (producer && producer->use_empty())
-      producer->erase();
+LogicalResult Selection::replaceCodes(q::QuantizeDynamicOp quantize, Operation *kernel, Operation *producer) {
+  Operation *convert = quantize.getInput().getDefiningOp<rot::ConvertOp>();
+  if (failed(finish(quantize, kernel)))
+    return failure();
+  quantize.getCodes().replaceAllUsesWith(kernel->getResult(0));
+  quantize.getScale().replaceAllUsesWith(kernel->getResult(1));
+  quantize.erase();
+  for (Operation *op : {convert, producer})
+    if (op && op->use_empty())
+      op->erase();
+  return success();
 }
 
 LogicalResult Selection::replaceNorm(q::QuantizeDynamicOp quantize, llm::RmsNormOp norm, rot::Transform transform) {
@@ -105,12 +110,8 @@ LogicalResult Selection::replaceNorm(q::QuantizeDynamicOp quantize, llm::RmsNorm
                                     quantize.getScale().getType(), addition ? Type(addition.getType()) : Type(), input,
                                     addition ? addition.getRhs() : Value(), norm.getEpsAttr(), quantize.getClipAttr(),
                                     quantize.getBitsAttr(), transform, *config, /*kernel=*/SymbolRefAttr());
-  Operation *convert = quantize.getInput().getDefiningOp<rot::ConvertOp>();
-  if (failed(finish(quantize, kernel)))
+  if (failed(replaceCodes(quantize, kernel, norm)))
     return failure();
-  quantize.getCodes().replaceAllUsesWith(kernel.getCodes());
-  quantize.getScale().replaceAllUsesWith(kernel.getScale());
-  eraseWithProducers(quantize, {convert, norm});
   if (addition) {
     addition.replaceAllUsesWith(kernel.getSum());
     addition.erase();
@@ -127,13 +128,7 @@ LogicalResult Selection::replaceSwiglu(q::QuantizeDynamicOp quantize, llm::Swigl
                                       quantize.getScale().getType(), swiglu.getGate(), swiglu.getUp(),
                                       quantize.getClipAttr(), quantize.getBitsAttr(), transform, *config,
                                       /*kernel=*/SymbolRefAttr());
-  Operation *convert = quantize.getInput().getDefiningOp<rot::ConvertOp>();
-  if (failed(finish(quantize, kernel)))
-    return failure();
-  quantize.getCodes().replaceAllUsesWith(kernel.getCodes());
-  quantize.getScale().replaceAllUsesWith(kernel.getScale());
-  eraseWithProducers(quantize, {convert, swiglu});
-  return success();
+  return replaceCodes(quantize, kernel, swiglu);
 }
 
 LogicalResult Selection::replaceQuantizer(q::QuantizeDynamicOp quantize, Value rows, rot::Transform transform) {
@@ -144,13 +139,7 @@ LogicalResult Selection::replaceQuantizer(q::QuantizeDynamicOp quantize, Value r
   auto kernel =
       QuantOp::create(builder, quantize.getLoc(), quantize.getCodes().getType(), quantize.getScale().getType(), rows,
                       quantize.getClipAttr(), quantize.getBitsAttr(), transform, *config, /*kernel=*/SymbolRefAttr());
-  Operation *convert = quantize.getInput().getDefiningOp<rot::ConvertOp>();
-  if (failed(finish(quantize, kernel)))
-    return failure();
-  quantize.getCodes().replaceAllUsesWith(kernel.getCodes());
-  quantize.getScale().replaceAllUsesWith(kernel.getScale());
-  eraseWithProducers(quantize, {convert});
-  return success();
+  return replaceCodes(quantize, kernel, /*producer=*/nullptr);
 }
 
 //===----------------------------------------------------------------------------===//

@@ -59,6 +59,9 @@ private:
   mlir::LogicalResult replaceQuantizer(q::QuantizeDynamicOp quantize, mlir::Value rows, rot::Transform transform);
   mlir::LogicalResult replaceNorm(q::QuantizeDynamicOp quantize, llm::RmsNormOp norm, rot::Transform transform);
   mlir::LogicalResult replaceSwiglu(q::QuantizeDynamicOp quantize, llm::SwigluOp swiglu, rot::Transform transform);
+  /// Puts codes and scale of `kernel`, its first results, in the place of the quantizer's; erases it, a change of basis
+  /// in front of it and the producer of the rows, if given, where nothing else reads them.
+  mlir::LogicalResult replaceCodes(q::QuantizeDynamicOp quantize, mlir::Operation *kernel, mlir::Operation *producer);
   /// The configuration that the op asks for, or the table's.
   mlir::FailureOr<GemmAttr> chooseConfig(mlir::Operation *op, llvm::StringRef kernel, int64_t n, int64_t k);
   mlir::FailureOr<RowsAttr> chooseRowsConfig(mlir::Operation *op, mlir::Value rows);

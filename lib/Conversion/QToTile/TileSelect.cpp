@@ -97,10 +97,7 @@ struct TileSelectPass : quantopt::impl::TileSelectPassBase<TileSelectPass> {
 
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      SelectionOptions ofFunction = options;
-      if (auto limit = function->getAttrOfType<IntegerAttr>(llm::maxRowsAttrName))
-        ofFunction.maxRows = limit.getInt();
-      if (failed(Selection(ofFunction).run(function)))
+      if (failed(Selection(options).run(function)))
         return signalPassFailure();
     }
   }

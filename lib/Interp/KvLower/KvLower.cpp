@@ -63,6 +63,12 @@ private:
     int64_t window;
   };
 
+  /// The memory of a cache, at first what the function is given and then what it returns.
+  struct Cache {
+    std::string state;
+    Value memory;
+  };
+
   /// What the block's tables and mask say; the same values are evaluated once.
   LogicalResult prepare(AttentionBlock &block) {
     int64_t headDim = lastSize(block.attention.getQuery());
@@ -151,7 +157,7 @@ private:
     int64_t heads = typeOf(old).getDimSize(1);
     Value memory = addArgument({ShapedType::kDynamic, heads, cache.getLayout().blockBytes()},
                                builder.getIntegerType(8, /*isSigned=*/false), named(llm::stateAttrName, text));
-    states[append] = text;
+    caches.push_back({text, memory});
     return memory;
   }
 
@@ -180,10 +186,8 @@ private:
         block.attention.getSoftcapAttr(), known.cache, tile::AttentionAttr(), SymbolRefAttr());
     attention->setDiscardableAttr(llm::roleAttrName, builder.getStringAttr(layer + ".attention"));
     block.merged.replaceAllUsesWith(attention.getResult());
-    newCaches[block.keyAppend] = append.getNewKeyCache();
-    newCaches[block.valueAppend] = append.getNewValueCache();
-    caches.push_back(block.keyAppend);
-    caches.push_back(block.valueAppend);
+    caches[caches.size() - 2].memory = append.getNewKeyCache();
+    caches.back().memory = append.getNewValueCache();
   }
 
   /// Results: what is no cache, then all caches. What only the old form read goes.
@@ -197,9 +201,9 @@ private:
       results.push_back(value);
       attributes.push_back(function.getResultAttrDict(i));
     }
-    for (llm::KvAppendOp append : caches) {
-      results.push_back(newCaches[append]);
-      attributes.push_back(named(llm::stateAttrName, states[append]));
+    for (const Cache &cache : caches) {
+      results.push_back(cache.memory);
+      attributes.push_back(named(llm::stateAttrName, cache.state));
     }
     terminator->setOperands(results);
     function.removeResAttrsAttr();
@@ -234,9 +238,7 @@ private:
   llvm::DenseMap<Value, int64_t> windows;
   llvm::DenseMap<Attribute, Value> parameters;
   llvm::StringMap<unsigned> numTables;
-  llvm::DenseMap<Operation *, Value> newCaches;
-  llvm::DenseMap<Operation *, std::string> states;
-  SmallVector<llm::KvAppendOp> caches;
+  SmallVector<Cache> caches;
 };
 
 struct KvLowerPass : quantopt::impl::KvLowerPassBase<KvLowerPass> {

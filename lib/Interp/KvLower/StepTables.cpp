@@ -24,7 +24,7 @@ namespace {
 /// One value of a function as a function of its own, for as long as this lives.
 class Slice {
 public:
-  explicit Slice(Value value) {
+  explicit Slice(Value value) : value(value) {
     auto original = cast<func::FuncOp>(value.getParentBlock()->getParentOp());
     OpBuilder builder(original);
     IRMapping mapping;
@@ -40,32 +40,27 @@ public:
   }
   ~Slice() { function.erase(); }
 
-  llvm::Expected<Tensor> run(ArrayRef<Tensor> inputs) {
+  /// What the value is in a step of the function it belongs to; a diagnostic on failure.
+  FailureOr<Tensor> evaluate(const DecoderStep &step) {
+    SmallVector<Tensor> inputs =
+        interp::makeDecoderInputs(cast<func::FuncOp>(value.getParentBlock()->getParentOp()), step);
+    if (llvm::any_of(inputs, [](const Tensor &input) { return !input; }))
+      return refuse(value, "cannot be evaluated: the function has arguments of unknown kinds");
     WeightStore store;
     param::WeightEvaluator evaluator(function->getParentOfType<ModuleOp>(), store);
-    interp::Interpreter interpreter(function, &evaluator);
-    llvm::Expected<SmallVector<Tensor>> results = interpreter.run(inputs);
+    llvm::Expected<SmallVector<Tensor>> results = interp::Interpreter(function, &evaluator).run(inputs);
     if (!results)
-      return results.takeError();
+      return refuse(value, "cannot be evaluated: " + llvm::toString(results.takeError()));
+    if (results->front().dtype() != DType::F32)
+      return refuse(value, "expected f32 values");
     return results->front();
   }
 
 private:
+  Value value;
   func::FuncOp function;
 };
 } // namespace
-
-static FailureOr<Tensor> evaluate(func::FuncOp function, Value value, const DecoderStep &step) {
-  SmallVector<Tensor> inputs = interp::makeDecoderInputs(function, step);
-  if (llvm::any_of(inputs, [](const Tensor &input) { return !input; }))
-    return refuse(value, "cannot be evaluated: the function has arguments of unknown kinds");
-  llvm::Expected<Tensor> result = Slice(value).run(inputs);
-  if (!result)
-    return refuse(value, "cannot be evaluated: " + llvm::toString(result.takeError()));
-  if (result->dtype() != DType::F32)
-    return refuse(value, "expected f32 values");
-  return *result;
-}
 
 //===----------------------------------------------------------------------------===//
 // Positions
@@ -83,9 +78,10 @@ static bool hasRows(const Tensor &table, int64_t batch, int64_t tokens) {
 }
 
 FailureOr<DenseElementsAttr> StepTables::makePositionTable(Value table, int64_t positions) {
-  FailureOr<Tensor> all = evaluate(function, table, {positions, 0, {0}});
+  Slice slice(table);
+  FailureOr<Tensor> all = slice.evaluate({positions, 0, {0}});
   DecoderStep padded{6, 5, {0, 3}};
-  FailureOr<Tensor> probe = evaluate(function, table, padded);
+  FailureOr<Tensor> probe = slice.evaluate(padded);
   if (failed(all) || failed(probe))
     return failure();
   if (!hasRows(*all, 1, positions) || !hasRows(*probe, 2, padded.tokens))
@@ -147,7 +143,8 @@ static bool agrees(const Tensor &mask, const DecoderStep &step, int64_t window) 
 FailureOr<int64_t> StepTables::findWindow(Value mask, int64_t context) {
   // The last token of a full context shows how far back one looks.
   DecoderStep last{1, context - 1, {0}};
-  FailureOr<Tensor> row = evaluate(function, mask, last);
+  Slice slice(mask);
+  FailureOr<Tensor> row = slice.evaluate(last);
   if (failed(row))
     return failure();
   if (!isMaskOf(*row, last))
@@ -161,7 +158,7 @@ FailureOr<int64_t> StepTables::findWindow(Value mask, int64_t context) {
   for (DecoderStep &step : steps) {
     if (!readsPadding)
       step.padding = {0, 0};
-    FailureOr<Tensor> probe = evaluate(function, mask, step);
+    FailureOr<Tensor> probe = slice.evaluate(step);
     if (failed(probe))
       return failure();
     if (!isMaskOf(*probe, step) || !agrees(*probe, step, window))

@@ -41,13 +41,12 @@ static LogicalResult report(ModuleOp module, llvm::Error error) {
 }
 
 /// Whether a function has the form of a step, but not yet its phases.
-static bool isStep(func::FuncOp function) {
-  auto hasName = [&](unsigned argument) { return function.getArgAttr(argument, llm::inputAttrName) != nullptr; };
-  return !function->hasAttr(llm::phaseAttrName) && llvm::any_of(llvm::seq(function.getNumArguments()), hasName);
+static bool lacksPhases(func::FuncOp function) {
+  return !function->hasAttr(llm::phaseAttrName) && llm::isStep(function);
 }
 
 static LogicalResult makePhases(ModuleOp copy, const BundleOptions &options) {
-  if (llvm::none_of(copy.getOps<func::FuncOp>(), isStep))
+  if (llvm::none_of(copy.getOps<func::FuncOp>(), lacksPhases))
     return success();
   LlmSpecializePassOptions phases;
   phases.phases = {"prefill", "decode"};

@@ -17,12 +17,9 @@ namespace quantopt {
 using namespace mlir;
 using namespace quantopt;
 
-/// Whether llm-kv-lower has given the function the form of a step.
-static bool isStep(func::FuncOp function) {
-  for (unsigned i = 0; i < function.getNumArguments(); ++i)
-    if (function.getArgAttr(i, llm::inputAttrName))
-      return true;
-  return false;
+bool llm::isStep(func::FuncOp function) {
+  auto hasName = [&](unsigned argument) { return function.getArgAttr(argument, inputAttrName) != nullptr; };
+  return llvm::any_of(llvm::seq(function.getNumArguments()), hasName);
 }
 
 namespace {
@@ -45,7 +42,7 @@ struct LlmSpecializePass : quantopt::impl::LlmSpecializePassBase<LlmSpecializePa
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
-      if (function.isDeclaration() || !isStep(function))
+      if (function.isDeclaration() || !llm::isStep(function))
         continue;
       if (function->hasAttr(llm::phaseAttrName)) {
         function.emitError() << "llm-specialize: '" << function.getName() << "' is specialized already";

@@ -18,6 +18,11 @@ namespace quantopt {
 #define GEN_PASS_REGISTRATION
 #include "llm/LlmPasses.h.inc"
 
+namespace llm {
+/// Whether llm-kv-lower has given the function the form of a step.
+bool isStep(mlir::func::FuncOp function);
+} // namespace llm
+
 } // namespace quantopt
 
 #endif // QUANTOPT_DIALECT_LLM_TRANSFORMS_PASSES_H

@@ -92,8 +92,6 @@ AttentionShape getAttentionShape(mlir::Operation *op);
 std::optional<numerics::Layout> getWeightLayout(mlir::Operation *op);
 /// Name of a kernel's configuration attribute on an op that is not yet a kernel: overrides the table.
 inline constexpr llvm::StringLiteral configAttrName = "tile.config";
-/// Name of a function's attribute that says how many rows its launches have at most: overrides tile-select's option.
-inline constexpr llvm::StringLiteral maxRowsAttrName = "tile.max_rows";
 
 } // namespace quantopt::tile
 
