@@ -44,17 +44,24 @@ static llm::LinearOp projectionOf(Value value) {
 }
 
 static Operation *normBefore(llm::LinearOp linear) {
-  return linear ? linear.getInput().getDefiningOp<llm::RmsNormOp>() : nullptr;
+  Operation *writer = linear ? linear.getInput().getDefiningOp() : nullptr;
+  return isa_and_nonnull<llm::RmsNormOp, llm::LayerNormOp>(writer) ? writer : nullptr;
 }
 
 /// Marks past and present of a cache that a recognised attention reads.
 static void markState(func::FuncOp function, Value cache, const Twine &name) {
-  auto append = cache.getDefiningOp<llm::KvAppendOp>();
-  if (!append)
+  Operation *op = cache.getDefiningOp();
+  if (!op)
+    return;
+  Value past = TypeSwitch<Operation *, Value>(op)
+                   .Case<llm::KvAppendOp, llm::KvWriteOp>([](auto extension) { return extension.getCache(); })
+                   .Default(Value());
+  auto argument = dyn_cast_or_null<BlockArgument>(past);
+  if (!argument)
     return;
   auto state = StringAttr::get(function.getContext(), name);
-  function.setArgAttr(cast<BlockArgument>(append.getCache()).getArgNumber(), llm::stateAttrName, state);
-  for (OpOperand &use : append->getUses())
+  function.setArgAttr(argument.getArgNumber(), llm::stateAttrName, state);
+  for (OpOperand &use : op->getUses())
     if (use.getOwner()->hasTrait<OpTrait::IsTerminator>())
       function.setResultAttr(use.getOperandNumber(), llm::stateAttrName, state);
 }
@@ -71,12 +78,12 @@ static void nameAttention(func::FuncOp function, llm::AttentionOp attention, int
   markState(function, attention.getValue(), "l" + Twine(layer) + ".v");
 }
 
-static void nameMlp(llm::SwigluOp swiglu, int64_t layer) {
+template <typename GatedOp> static void nameMlp(GatedOp gated, int64_t layer) {
   std::string prefix = ("layers." + Twine(layer) + ".").str();
-  auto gate = swiglu.getGate().getDefiningOp<llm::LinearOp>();
+  auto gate = gated.getGate().template getDefiningOp<llm::LinearOp>();
   setRole(gate, prefix + "gate_proj");
-  setRole(swiglu.getUp().getDefiningOp<llm::LinearOp>(), prefix + "up_proj");
-  setRole(projectionOf(swiglu), prefix + "down_proj");
+  setRole(gated.getUp().template getDefiningOp<llm::LinearOp>(), prefix + "up_proj");
+  setRole(projectionOf(gated), prefix + "down_proj");
   setRole(normBefore(gate), prefix + "post_norm");
 }
 
@@ -96,6 +103,8 @@ void quantopt::assignRoles(func::FuncOp function) {
       nameAttention(function, attention, layers++);
     else if (auto swiglu = dyn_cast<llm::SwigluOp>(op))
       nameMlp(swiglu, std::max<int64_t>(layers - 1, 0));
+    else if (auto geglu = dyn_cast<llm::GegluOp>(op))
+      nameMlp(geglu, std::max<int64_t>(layers - 1, 0));
     else if (isa<llm::EmbeddingOp>(op))
       setRole(op, "embed");
   });
