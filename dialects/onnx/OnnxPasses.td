@@ -51,6 +51,21 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
   let dependentDialects = ["::quantopt::llm::LlmDialect", "::quantopt::param::ParamDialect", "::quantopt::q::QDialect"];
 }
 
+def PrintShapesPass : Pass<"onnx-print-shapes", "::mlir::func::FuncOp"> {
+  let summary = "Remark the symbolic shape of every value";
+  let description = [{
+    The dimensions of every tensor in terms of those that the arguments name, and the elements of small integer tensors
+    that are computed from them: what patterns go by. Unknown integers are ?0, ?1, ...
+
+    Example:
+    ```mlir
+    // remark: [2] = {batch, -1}
+    // remark: [batch, 64*past + 64*seq]
+    %y = onnx.Reshape(%x, %shape) : (tensor<?x?x64xf32>, tensor<2xi64>) -> tensor<?x?xf32>
+    ```
+  }];
+}
+
 def LlmToOnnxPass : Pass<"llm-to-onnx", "::mlir::ModuleOp"> {
   let summary = "Rewrite llm, q and online rot.convert ops as nodes of opset 21";
   let description = [{

@@ -7,9 +7,9 @@
 #include "quantopt/Onnx/Import.h"
 #include "ExternalData.h"
 #include "GraphView.h"
-#include "Inference.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
+#include "quantopt/Dialect/Onnx/Analysis/Inference.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
 #include "llvm/ADT/StringSet.h"
@@ -20,6 +20,8 @@
 using namespace llvm;
 using namespace mlir;
 using namespace quantopt;
+using quantopt::onnx::Fact;
+using quantopt::onnx::Inference;
 using quantopt::onnx::NodeOpInterface;
 using quantopt::onnx::OnnxDialect;
 

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Convert.h"
 #include "mlir/IR/Builders.h"
-#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Onnx/IR/DataTypes.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -15,69 +15,11 @@ using namespace quantopt;
 using TensorProto = ::onnx::TensorProto;
 
 Type quantopt::importElementType(int32_t dataType, MLIRContext *context) {
-  Builder builder(context);
-  auto integer = [&](unsigned width) { return builder.getIntegerType(width); };
-  auto unsignedInteger = [&](unsigned width) { return builder.getIntegerType(width, /*isSigned=*/false); };
-  switch (dataType) {
-  case TensorProto::FLOAT:
-    return builder.getF32Type();
-  case TensorProto::UINT8:
-    return unsignedInteger(8);
-  case TensorProto::INT8:
-    return integer(8);
-  case TensorProto::UINT16:
-    return unsignedInteger(16);
-  case TensorProto::INT16:
-    return integer(16);
-  case TensorProto::INT32:
-    return integer(32);
-  case TensorProto::INT64:
-    return integer(64);
-  case TensorProto::STRING:
-    return quantopt::onnx::StringType::get(context);
-  case TensorProto::BOOL:
-    return builder.getI1Type();
-  case TensorProto::FLOAT16:
-    return builder.getF16Type();
-  case TensorProto::DOUBLE:
-    return builder.getF64Type();
-  case TensorProto::UINT32:
-    return unsignedInteger(32);
-  case TensorProto::UINT64:
-    return unsignedInteger(64);
-  case TensorProto::COMPLEX64:
-    return ComplexType::get(builder.getF32Type());
-  case TensorProto::COMPLEX128:
-    return ComplexType::get(builder.getF64Type());
-  case TensorProto::BFLOAT16:
-    return builder.getBF16Type();
-  case TensorProto::FLOAT8E4M3FN:
-    return Float8E4M3FNType::get(context);
-  case TensorProto::FLOAT8E4M3FNUZ:
-    return Float8E4M3FNUZType::get(context);
-  case TensorProto::FLOAT8E5M2:
-    return Float8E5M2Type::get(context);
-  case TensorProto::FLOAT8E5M2FNUZ:
-    return Float8E5M2FNUZType::get(context);
-  case TensorProto::UINT4:
-    return unsignedInteger(4);
-  case TensorProto::INT4:
-    return integer(4);
-  case TensorProto::FLOAT4E2M1:
-    return Float4E2M1FNType::get(context);
-  case TensorProto::FLOAT8E8M0:
-    return Float8E8M0FNUType::get(context);
-  case TensorProto::UINT2:
-    return unsignedInteger(2);
-  case TensorProto::INT2:
-    return integer(2);
-  default:
-    return {};
-  }
+  return quantopt::onnx::getElementType(dataType, context);
 }
 
 int32_t quantopt::exportElementType(Type type) {
-  // The table above is the only one: look the type up in it.
+  // There is one table of types: look the type up in it.
   for (int32_t dataType = TensorProto::UNDEFINED + 1; dataType <= TensorProto::INT2; ++dataType)
     if (importElementType(dataType, type.getContext()) == type)
       return dataType;

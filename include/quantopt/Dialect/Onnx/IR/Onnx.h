@@ -42,8 +42,8 @@ namespace quantopt::onnx {
 mlir::ParseResult parseNode(mlir::OpAsmParser &parser, mlir::OperationState &state);
 void printNode(mlir::OpAsmPrinter &printer, NodeOpInterface node);
 
-/// Checks the numbers of inputs and outputs of an operator (constraint C2; -1 is any number), the kinds of its attributes
-/// (C5), given as "name:kind name:kind", and what all nodes share (C1).
+/// Checks the numbers of inputs and outputs of an operator (constraint C2; -1 is any number), the kinds of its
+/// attributes (C5), given as "name:kind name:kind", and what all nodes share (C1).
 llvm::LogicalResult verifyNode(NodeOpInterface node, int minInputs, int maxInputs, int minOutputs, int maxOutputs,
                                llvm::StringRef attributeKinds);
 
