@@ -25,11 +25,13 @@ static OpPassManager &addRecognition(OpPassManager &pm) {
   return pm.nest<func::FuncOp>();
 }
 
-static void addRotations(OpPassManager &pm, ArrayRef<std::string> sites, int64_t seed) {
+/// Activations of 4 bits that are not rotated are worth nothing, so a preset that makes them is strict.
+static void addRotations(OpPassManager &pm, ArrayRef<std::string> sites, int64_t seed, bool isStrict) {
   pm.addPass(createFuseNormScalePass());
   RotInsertPassOptions options;
   options.sites.assign(sites.begin(), sites.end());
   options.seed = seed;
+  options.strict = isStrict;
   pm.addPass(createRotInsertPass(options));
   addCleanup(pm);
 }
@@ -51,7 +53,9 @@ template <typename Options> static void addQuantizers(OpPassManager &pm, const O
   addCleanup(pm);
 }
 
-void quantopt::buildRotationPipeline(OpPassManager &pm) { addRotations(addRecognition(pm), {}, QuarotOptions().seed); }
+void quantopt::buildRotationPipeline(OpPassManager &pm) {
+  addRotations(addRecognition(pm), {}, QuarotOptions().seed, /*isStrict=*/false);
+}
 
 void quantopt::buildRtnPipeline(OpPassManager &pm, const RtnOptions &options) {
   addQuantizers(addRecognition(pm), options);
@@ -71,13 +75,13 @@ static SmallVector<std::string> chooseSites(const QuarotOptions &options) {
 
 void quantopt::buildQuarotPipeline(OpPassManager &pm, const QuarotOptions &options) {
   OpPassManager &func = addRecognition(pm);
-  addRotations(func, chooseSites(options), options.seed);
+  addRotations(func, chooseSites(options), options.seed, /*isStrict=*/true);
   addQuantizers(func, options);
 }
 
 void quantopt::buildW4A16Pipeline(OpPassManager &pm, const W4A16Options &options) {
   OpPassManager &func = addRecognition(pm);
-  addRotations(func, {"R1", "R2"}, options.seed);
+  addRotations(func, {"R1", "R2"}, options.seed, /*isStrict=*/false);
   QWeightsPassOptions weights;
   weights.bits = options.weightBits;
   weights.groupSize = options.groupSize;

@@ -26,14 +26,17 @@ static llvm::Expected<Tensor> changeBasis(const Tensor &tensor, RankedTensorType
   return convert(changed, tensor.dtype());
 }
 
-FormRunner::FormRunner(func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options)
+FormRunner::FormRunner(func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options,
+                       GivenBases given)
     : function(function), interpreter(function, evaluator, options),
-      weights(evaluator, /*keepF64=*/true, /*cacheBytes=*/0) {}
+      weights(evaluator, /*keepF64=*/true, /*cacheBytes=*/0), given(given) {}
 
 llvm::Expected<SmallVector<Tensor>> FormRunner::run(ArrayRef<Tensor> inputs) {
   if (inputs.size() != function.getNumArguments())
     return llvm::createStringError("expected " + llvm::Twine(function.getNumArguments()) + " inputs, got " +
                                    llvm::Twine(inputs.size()));
+  if (given == GivenBases::Own)
+    return interpreter.run(inputs);
   auto read = [&](FlatSymbolRefAttr name) { return weights.parameter(name); };
   SmallVector<Tensor> arguments(inputs);
   for (auto [argument, type] : llvm::zip(arguments, function.getArgumentTypes()))

@@ -100,7 +100,7 @@ param.global @w : tensor<16x64xf32> from @f [offset = 0, length = 4096]
 param.global @cos : tensor<32x4xf32> from @f [offset = 4096, length = 512]
 // Queries, keys and values of one projection; positions follow from the lengths; a window of 3.
 // CHECK-LABEL: func @group_query
-// CHECK-SAME: (%[[X:.*]]: tensor<?x?x16xf32>, %[[PK:.*]]: tensor<?x2x?x8xf32>, %[[PV:.*]]: tensor<?x2x?x8xf32>, %[[LAST:.*]]: tensor<?xi32>, %[[TOTAL:.*]]: tensor<i32>)
+// CHECK-SAME: (%[[X:.*]]: tensor<?x?x16xf32>, %[[PK:.*]]: tensor<?x2x?x8xf32> {llm.state = "l0.k"}, %[[PV:.*]]: tensor<?x2x?x8xf32> {llm.state = "l0.v"}, %[[LAST:.*]]: tensor<?xi32>, %[[TOTAL:.*]]: tensor<i32>)
 func.func @group_query(%x: tensor<?x?x16xf32>, %pk: tensor<?x2x?x8xf32>, %pv: tensor<?x2x?x8xf32>, %last: tensor<?xi32>, %total: tensor<i32>) -> (tensor<?x?x32xf32>, tensor<?x2x?x8xf32>, tensor<?x2x?x8xf32>) {
   // CHECK-DAG: param.slice %{{.*}} dim 0 at 0 : tensor<64x16xf32> to tensor<32x16xf32>
   // CHECK-DAG: param.slice %{{.*}} dim 0 at 32 : tensor<64x16xf32> to tensor<16x16xf32>

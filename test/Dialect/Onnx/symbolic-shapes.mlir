@@ -101,17 +101,3 @@ func.func @names(%x: tensor<?x?xf32> {onnx.dims = ["past + seq", ""]}, %y: tenso
   %1 = onnx.Concat(%y, %0) {axis = 0} : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
   return
 }
-
-// Layers are understood as well.
-func.func @layers(%x: tensor<?x?x128xf32> {onnx.dims = ["b", "s", 128]}, %w: tensor<256x128xf32>,
-                  %past: tensor<?x4x?x64xf32> {onnx.dims = ["b", 4, "p", 64]}) {
-  // expected-remark@+1 {{[b, s, 256]}}
-  %0 = llm.linear %x, %w : (tensor<?x?x128xf32>, tensor<256x128xf32>) -> tensor<?x?x256xf32>
-  // expected-remark@+1 {{[b, 4, s, 64]}}
-  %1 = llm.split_heads %0 : (tensor<?x?x256xf32>) -> tensor<?x4x?x64xf32>
-  // expected-remark@+1 {{[b, 4, s + p, 64]}}
-  %2 = llm.kv_append %past, %1 : (tensor<?x4x?x64xf32>, tensor<?x4x?x64xf32>) -> tensor<?x4x?x64xf32>
-  // expected-remark@+1 {{[b, s, 256]}}
-  %3 = llm.merge_heads %1 : (tensor<?x4x?x64xf32>) -> tensor<?x?x256xf32>
-  return
-}

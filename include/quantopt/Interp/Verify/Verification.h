@@ -12,11 +12,14 @@
 
 namespace quantopt::interp {
 
-/// Executes one form of a function with inputs and results in the standard basis, whatever bases its arguments and
-/// results (caches) are in.
+/// Which bases the inputs and results of a function are given in, where its arguments and results (caches) have others.
+enum class GivenBases { Standard, Own };
+
+/// Executes one form of a function.
 class FormRunner {
 public:
-  FormRunner(mlir::func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options = {});
+  FormRunner(mlir::func::FuncOp function, const param::WeightEvaluator *evaluator, InterpreterOptions options = {},
+             GivenBases given = GivenBases::Standard);
   /// An error that lists every op without a kernel.
   llvm::Error check() { return interpreter.check(); }
   /// Errors: those of the interpreter; inputs that the function does not take.
@@ -26,6 +29,7 @@ private:
   mlir::func::FuncOp function;
   Interpreter interpreter;
   WeightReader weights;
+  GivenBases given;
 };
 
 /// Greatest Σ(after - before)² / Σ before² of a result in f64 that passes as rounding.

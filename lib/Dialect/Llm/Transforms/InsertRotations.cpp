@@ -120,13 +120,11 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
     return it == kinds.end() ? nullptr : it;
   }
 
-  /// An error if nothing may be left out, else a warning.
-  InFlightDiagnostic report(Location location) { return strict ? emitError(location) : emitWarning(location); }
-
   LogicalResult insert(const RotationSiteKind &kind) {
     auto found = kind.findSites(getOperation(), seed);
     if (found.empty()) {
-      report(getOperation().getLoc()) << "there is no place for " << kind.name << ", " << kind.description;
+      InFlightDiagnostic report = strict ? getOperation().emitError() : getOperation().emitWarning();
+      report << "there is no place for " << kind.name << ", " << kind.description;
       return failure(strict);
     }
     DenseSet<Value> refused; // values in webs that have been left out
@@ -159,8 +157,10 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
 
   /// Says where a site fails: the first obstacles by name, and how many there are.
   LogicalResult leaveOut(const RotationSiteKind &kind, ArrayRef<std::pair<Web::Crossing, std::string>> obstacles) {
+    if (strict)
+      return refuse(kind, obstacles.front().first, obstacles.front().second);
     constexpr size_t shown = 8;
-    InFlightDiagnostic report = this->report(obstacles.front().first.op->getLoc());
+    InFlightDiagnostic report = emitWarning(obstacles.front().first.op->getLoc());
     report << kind.name << ", " << kind.description << ", is left out: " << obstacles.size() << " op"
            << (obstacles.size() == 1 ? " stands" : "s stand") << " in its way";
     for (const auto &[crossing, why] : obstacles.take_front(shown))
@@ -168,7 +168,15 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
                                                << (crossing.isWriter ? "writes it " : "reads it ") << why;
     if (obstacles.size() > shown)
       report.attachNote() << "and " << obstacles.size() - shown << " more";
-    return failure(strict);
+    return success();
+  }
+
+  LogicalResult refuse(const RotationSiteKind &kind, const Web::Crossing &crossing, StringRef why) {
+    return crossing.op->emitError()
+           << "'" << crossing.op->getName() << "' op " << nodePrefix(crossing.op)
+           << (crossing.isWriter ? "writes " : "reads ") << kind.description << ' ' << why << ", so " << kind.name
+           << " cannot be rotated; leave that site out of 'sites', or take the node out of the "
+              "model";
   }
 };
 } // namespace

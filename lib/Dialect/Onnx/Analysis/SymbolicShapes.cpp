@@ -5,58 +5,11 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Dialect/Onnx/Analysis/SymbolicShapes.h"
-#include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
-#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 using namespace quantopt;
 using namespace quantopt::onnx;
-
-//===----------------------------------------------------------------------------===//
-// Layers
-//===----------------------------------------------------------------------------===//
-
-static SymbolicDims withLast(SymbolicDims shape, SymbolicDim last) {
-  shape.back() = last;
-  return shape;
-}
-
-/// The shape of a layer's result; nothing for other ops. `shapes` are those of its operands, all known: layers work on
-/// ranked tensors.
-static std::optional<SymbolicDims> shapeOfLayer(DimContext &dims, Operation *op, ArrayRef<SymbolicDims> shapes) {
-  using Result = std::optional<SymbolicDims>;
-  return llvm::TypeSwitch<Operation *, Result>(op)
-      .Case<llm::RmsNormOp, llm::LayerNormOp, llm::ResidualAddOp, llm::SwigluOp, llm::GegluOp, llm::ScaleOp,
-            llm::RopeOp>([&](auto) { return shapes[0]; })
-      .Case<llm::EmbeddingOp>([&](auto) {
-        SymbolicDims shape = shapes[0];
-        shape.push_back(shapes[1].back());
-        return shape;
-      })
-      .Case<llm::LinearOp>([&](auto) { return withLast(shapes[0], shapes[1].front()); })
-      .Case<llm::SplitHeadsOp>([&](llm::SplitHeadsOp split) -> Result {
-        int64_t headSize = cast<RankedTensorType>(split.getResult().getType()).getDimSize(3);
-        if (headSize <= 0) // unknown
-          return std::nullopt;
-        SymbolicDim last = SymbolicDim::constant(headSize);
-        return SymbolicDims{shapes[0][0], dims.divide(shapes[0][2], last), shapes[0][1], last};
-      })
-      .Case<llm::MergeHeadsOp>(
-          [&](auto) { return SymbolicDims{shapes[0][0], shapes[0][2], dims.multiply(shapes[0][1], shapes[0][3])}; })
-      .Case<llm::KvAppendOp>([&](auto) {
-        SymbolicDims shape = shapes[0];
-        shape[2] = dims.add(shapes[0][2], shapes[1][2]);
-        return shape;
-      })
-      .Case<llm::KvWriteOp>([&](llm::KvWriteOp write) { return write.getLength() ? Result() : Result(shapes[0]); })
-      .Case<llm::AttentionOp, llm::MixedAttentionOp>([&](auto) { return withLast(shapes[0], shapes[2].back()); })
-      .Default([](Operation *) { return Result(); });
-}
-
-//===----------------------------------------------------------------------------===//
-// Facts
-//===----------------------------------------------------------------------------===//
 
 Fact SymbolicShapes::inferArgument(BlockArgument argument) {
   auto function = dyn_cast_or_null<func::FuncOp>(argument.getOwner()->getParentOp());
@@ -90,11 +43,6 @@ void SymbolicShapes::inferResults(Operation *op) {
       inputs.push_back(*facts.at(input));
     results =
         inference.infer({node.getDomain(), node.getOpType(), node.getNodeAttrs(), inputs, unsigned(results.size())});
-  } else if (op->getName().getDialectNamespace() == "llm" && results.size() == 1) {
-    SmallVector<SymbolicDims> shapes;
-    for (Value operand : op->getOperands())
-      shapes.push_back(facts.at(operand)->shape.value_or(SymbolicDims()));
-    results[0].shape = shapeOfLayer(inference.dims, op, shapes);
   }
   for (auto [value, result] : llvm::zip_equal(op->getResults(), results)) {
     if (DenseElementsAttr elements = getConstant(value))

@@ -20,8 +20,8 @@ namespace quantopt::onnx {
 /// dimensions batch, past + seq, 9, 64. Dimensions that arguments name alike are equal, as ONNX says; a name is one
 /// symbol, whatever is written in it.
 ///
-/// Computed on demand and kept, so it may be asked while the function is being rewritten: nodes and layers (llm) are
-/// both understood. Give it to the rewriter as its listener, so that it forgets what is erased.
+/// Computed on demand and kept, so it may be asked while the function is being rewritten. Of ops that are not nodes it
+/// knows what their types say. Give it to the rewriter as its listener, so that it forgets what is erased.
 class SymbolicShapes : public mlir::RewriterBase::Listener {
 public:
   explicit SymbolicShapes(mlir::func::FuncOp function) : inference(function.getContext()) {}

@@ -11,8 +11,8 @@
 
 namespace quantopt::onnx {
 
-/// The element type with a number of TensorProto::DataType, which attributes such as Cast's `to` hold; null for one that
-/// ONNX does not define.
+/// The element type with a number of TensorProto::DataType, which attributes such as Cast's `to` hold; null for one
+/// that ONNX does not define.
 mlir::Type getElementType(int64_t dataType, mlir::MLIRContext *context);
 
 } // namespace quantopt::onnx
