@@ -8,6 +8,7 @@
 #include "TemporaryFolder.h"
 #include "quantopt/Weights/WeightStore.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Signals.h"
 #include <csignal>
 #include <sys/wait.h>
 #include <thread>
@@ -92,7 +93,9 @@ TEST(TensorFileWriterTest, LeavesNothingWhenInterrupted) {
     TemporaryFolder folder;
     pid_t child = ::fork();
     if (!child) {
-      ::signal(signal, SIG_DFL); // shells let background jobs ignore SIGINT
+      // Shells let background jobs ignore SIGINT; LLVM's handlers, which earlier tests installed, restore that.
+      llvm::sys::unregisterHandlers();
+      ::signal(signal, SIG_DFL);
       auto writer = TensorFileWriter::create(folder.file("f.bin"));
       ::raise(signal);
       ::_exit(0);
