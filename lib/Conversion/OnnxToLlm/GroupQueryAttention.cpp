@@ -5,34 +5,15 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Fused.h"
+#include "quantopt/Dialect/Onnx/IR/GroupQueryInputs.h"
 #include <cmath>
 
 using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
+using namespace onnx::group_query;
 
 namespace {
-
-/// The inputs of com.microsoft::GroupQueryAttention.
-enum Input : unsigned {
-  Query,
-  Key,
-  Value_,
-  PastKey,
-  PastValue,
-  LastPositions, // seqlens_k: the length of each sequence, its new tokens included, minus 1
-  TotalLength,
-  Cos,
-  Sin,
-  Positions,
-  Bias,
-  HeadSink,
-  KeyScale,
-  ValueScale,
-  QueryNorm,
-  KeyNorm,
-  NumInputs
-};
 
 /// Matches one node and makes what it stands for.
 class GroupQueryAttention {
@@ -114,21 +95,21 @@ bool GroupQueryAttention::isKnownForm() {
 bool GroupQueryAttention::findHeads() {
   heads = node.getInt("num_heads", 0);
   kvHeads = node.getInt("kv_num_heads", 0);
-  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads || !input(Key) != !input(Value_))
+  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads || !input(Keys) != !input(Values))
     return false;
-  if (input(Key) && (!hasHeads(input(Key), kvHeads) || !hasHeads(input(Value_), kvHeads)))
+  if (input(Keys) && (!hasHeads(input(Keys), kvHeads) || !hasHeads(input(Values), kvHeads)))
     return false;
-  int64_t all = input(Key) ? heads : heads + 2 * kvHeads;
-  if (!hasHeads(input(Query), all))
+  int64_t all = input(Keys) ? heads : heads + 2 * kvHeads;
+  if (!hasHeads(input(Queries), all))
     return false;
-  depth = rankedType(input(Query)).getDimSize(2) / all;
-  int64_t kvDepth = input(Key) ? rankedType(input(Key)).getDimSize(2) / kvHeads : depth;
-  int64_t valueDepth = input(Key) ? rankedType(input(Value_)).getDimSize(2) / kvHeads : depth;
+  depth = rankedType(input(Queries)).getDimSize(2) / all;
+  int64_t kvDepth = input(Keys) ? rankedType(input(Keys)).getDimSize(2) / kvHeads : depth;
+  int64_t valueDepth = input(Keys) ? rankedType(input(Values)).getDimSize(2) / kvHeads : depth;
   return kvDepth == depth && valueDepth == depth;
 }
 
 bool GroupQueryAttention::findTypes() {
-  RankedTensorType query = rankedType(input(Query));
+  RankedTensorType query = rankedType(input(Queries));
   int64_t batch = query.getDimSize(0);
   resultType = refineType(root, {batch, query.getDimSize(1), heads * depth}, /*required=*/{2});
   SmallVector<int64_t> cacheShape{batch, kvHeads, ShapedType::kDynamic, depth};
@@ -180,9 +161,9 @@ Value GroupQueryAttention::part(Value packed, int64_t begin, int64_t end) {
 
 void GroupQueryAttention::splitOperands() {
   int64_t width = heads * depth, kvWidth = kvHeads * depth;
-  query = input(Key) ? input(Query) : part(input(Query), 0, width);
-  key = input(Key) ? input(Key) : part(input(Query), width, width + kvWidth);
-  value = input(Key) ? input(Value_) : part(input(Query), width + kvWidth, width + 2 * kvWidth);
+  query = input(Keys) ? input(Queries) : part(input(Queries), 0, width);
+  key = input(Keys) ? input(Keys) : part(input(Queries), width, width + kvWidth);
+  value = input(Keys) ? input(Values) : part(input(Queries), width + kvWidth, width + 2 * kvWidth);
   query = toHeads(query, heads, root, rewriter);
   key = toHeads(key, kvHeads, root, rewriter);
   value = toHeads(value, kvHeads, root, rewriter);

@@ -75,6 +75,9 @@ void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::Arra
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Simplify.cpp
+/// Whether the readers of `result` may read `value` in its place: a terminator insists on the type, and an argument
+/// that is a result as well stays a node of its own.
+bool canStandFor(mlir::Value value, mlir::Value result);
 /// Nodes that return their input: casts to the type it has, Identity, full slices, Dropout without a mask, products
 /// with 1, Reshapes that lead back to a shape.
 llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter);
@@ -155,8 +158,6 @@ llvm::LogicalResult recognizeZeroedRows(mlir::Operation *root, mlir::RewriterBas
 llvm::LogicalResult recognizeAttention(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Rearrange.cpp
-/// Reshapes that end in the shape they began with.
-llvm::LogicalResult recognizeReshapeBack(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// A Transpose of heads that were merged and split again: of the heads themselves.
 llvm::LogicalResult recognizeSplitAgain(mlir::Operation *root, mlir::RewriterBase &rewriter);
 

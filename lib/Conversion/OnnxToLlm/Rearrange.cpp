@@ -11,29 +11,6 @@ using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
 
-/// Whether the readers of `result` may read `value` in its place.
-static bool canStandFor(Value value, Value result) {
-  bool isReturned =
-      llvm::any_of(result.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  return !isReturned || (value.getType() == result.getType() && !isa<BlockArgument>(value));
-}
-
-LogicalResult quantopt::recognizeReshapeBack(Operation *root, RewriterBase &rewriter) {
-  auto reshape = dyn_cast<onnx::ReshapeOp>(root);
-  if (!reshape || !rankedType(root->getResult(0)))
-    return failure();
-  Value result = root->getResult(0);
-  while (reshape) {
-    Value input = reshape->getOperand(0);
-    if (haveSameShape(input, result) && canStandFor(input, result)) {
-      replaceRoot(rewriter, root, input);
-      return success();
-    }
-    reshape = input.getDefiningOp<onnx::ReshapeOp>();
-  }
-  return failure();
-}
-
 /// The [B, heads, S, d] that `value`, [B, S, heads, d], is made of by merging these heads and splitting them again;
 /// null when it is not.
 static Value behindMergedHeads(Value value) {

@@ -16,7 +16,6 @@ using namespace quantopt;
 /// In the order in which they are tried; those for one kind of node exclude each other, except that a sum with a weight
 /// vector is a bias before it can be anything else.
 static constexpr Recognizer recognizers[] = {dropNoOp,
-                                             recognizeReshapeBack,
                                              recognizeSplitAgain,
                                              readShapeOfHeads,
                                              recognizeCastNorm,

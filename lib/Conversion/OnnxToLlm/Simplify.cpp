@@ -13,6 +13,12 @@ using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
 
+bool quantopt::canStandFor(Value value, Value result) {
+  bool isReturned =
+      llvm::any_of(result.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+  return !isReturned || (value.getType() == result.getType() && !isa<BlockArgument>(value));
+}
+
 static bool isNoOpCast(Operation *op) {
   if (!isa<onnx::CastOp, onnx::CastLikeOp>(op))
     return false;
@@ -72,13 +78,9 @@ static Value behindViews(Operation *op) {
   if (isa<onnx::ExpandOp>(op))
     return haveSameShape(op->getOperand(0), op->getResult(0)) ? op->getOperand(0) : Value();
   Value value = op->getResult(0);
-  for (int steps = 0; steps < 6; ++steps) {
-    Operation *view = value.getDefiningOp();
-    if (!isa_and_nonnull<onnx::ReshapeOp, onnx::SqueezeOp, onnx::UnsqueezeOp>(view))
-      return {};
-    value = view->getOperand(0);
-    RankedTensorType type = rankedType(value);
-    if (type && type.getRank() > 0 && haveSameShape(value, op->getResult(0)))
+  while (isa_and_nonnull<onnx::ReshapeOp, onnx::SqueezeOp, onnx::UnsqueezeOp>(value.getDefiningOp())) {
+    value = value.getDefiningOp()->getOperand(0);
+    if (haveSameShape(value, op->getResult(0)) && canStandFor(value, op->getResult(0)))
       return value;
   }
   return {};
@@ -89,8 +91,6 @@ static bool isNoOp(Operation *op) {
     return isFullSlice(slice);
   if (auto transpose = dyn_cast<onnx::TransposeOp>(op))
     return isIdentityTranspose(transpose);
-  if (isa<onnx::ReshapeOp>(op))
-    return haveSameShape(op->getOperand(0), op->getResult(0));
   if (auto dropout = dyn_cast<onnx::DropoutOp>(op)) // Without a training mode input it is the identity.
     return cast<NodeOpInterface>(op).getNodeInputs().size() < 3 &&
            (dropout->getNumResults() == 1 || dropout->getResult(1).use_empty());
@@ -101,10 +101,7 @@ LogicalResult quantopt::dropNoOp(Operation *root, RewriterBase &rewriter) {
   Value input = isNoOp(root) ? root->getOperand(0) : behindUnitFactor(root);
   if (!input && !(input = behindViews(root)))
     return failure();
-  // A terminator insists on the type; an argument that is a result as well stays a node of its own.
-  bool isReturned =
-      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  if (isReturned && (input.getType() != root->getResult(0).getType() || isa<BlockArgument>(input)))
+  if (!canStandFor(input, root->getResult(0)))
     return failure();
   replaceRoot(rewriter, root, input);
   return success();

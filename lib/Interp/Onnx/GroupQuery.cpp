@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "AttentionParts.h"
 #include "Kernels.h"
+#include "quantopt/Dialect/Onnx/IR/GroupQueryInputs.h"
 #include "quantopt/Interp/Compute/Movement.h"
 #include "quantopt/Interp/Compute/Reduction.h"
 #include "quantopt/Interp/Compute/Types.h"
@@ -15,27 +16,9 @@
 
 using namespace quantopt;
 using namespace quantopt::interp;
+using namespace quantopt::onnx::group_query;
 
 namespace {
-
-enum Input : unsigned {
-  Query,
-  Key,
-  Value,
-  PastKey,
-  PastValue,
-  Lengths,
-  TotalLength,
-  Cos,
-  Sin,
-  Positions,
-  Bias,
-  HeadSink,
-  KeyScale,
-  ValueScale,
-  QueryNorm,
-  KeyNorm
-};
 
 /// Where the tokens of a step stand, for each batch.
 struct Step {
@@ -55,10 +38,10 @@ struct Step {
 
 /// Queries, keys and values, which may come in one tensor.
 static llvm::Expected<Heads> headsOf(KernelContext &context, int64_t heads, int64_t kvHeads) {
-  Heads parts{context.operand(Query), context.operand(Key), context.operand(Value), true};
+  Heads parts{context.operand(Queries), context.operand(Keys), context.operand(Values), true};
   if (heads <= 0 || kvHeads <= 0)
     return compute::makeError("num_heads and kv_num_heads are " + llvm::Twine(heads) + " and " + llvm::Twine(kvHeads));
-  if (!context.has(Key)) {
+  if (!context.has(Keys)) {
     if (parts.q.rank() != 3)
       return compute::makeError("expected queries of 3 dimensions, not " + compute::toString(parts.q.shape()));
     int64_t depth = parts.q.dim(-1) / (heads + 2 * kvHeads);
@@ -121,7 +104,7 @@ static llvm::Expected<Step> stepOf(KernelContext &context, const Heads &heads) {
   step.evicts = node.getInt("sliding_window_cache", 0);
   step.causal = node.getInt("causal", 1);
   step.window = std::max<int64_t>(node.getInt("local_window_size", -1), 0);
-  llvm::SmallVector<int64_t> last = compute::toIntegers(context.operand(Lengths));
+  llvm::SmallVector<int64_t> last = compute::toIntegers(context.operand(LastPositions));
   llvm::SmallVector<int64_t> longest = compute::toIntegers(context.operand(TotalLength));
   if (int64_t(last.size()) != step.batches || longest.size() != 1)
     return compute::makeError("expected one element of seqlens_k per batch and one total_sequence_length");

@@ -57,8 +57,8 @@ static std::string findObstacle(const Web::Crossing &crossing) {
 }
 
 /// A scale that another pass would have moved out of the way is a mistake in the pipeline.
-static LogicalResult checkScales(const Web &web, const RotationSiteKind &kind) {
-  for (const Web::Crossing &crossing : web.getCrossings()) {
+static LogicalResult checkScales(ArrayRef<Web::Crossing> crossings, const RotationSiteKind &kind) {
+  for (const Web::Crossing &crossing : crossings) {
     auto norm = dyn_cast_or_null<llm::RmsNormOp>(crossing.op);
     if (norm && norm.getScale() && !isExpected(crossing, kind) && !llm::findNormScaleBlocker(norm))
       return norm.emitOpError() << nodePrefix(norm) << "has a scale, so " << kind.description << " (" << kind.name
@@ -68,15 +68,15 @@ static LogicalResult checkScales(const Web &web, const RotationSiteKind &kind) {
 }
 
 /// Names every conversion of a value that the site does not promise.
-static void warnOfConversions(const Web &web, const RotationSiteKind &kind) {
-  for (const Web::Crossing &crossing : web.getCrossings()) {
+static void warnOfConversions(func::FuncOp func, ArrayRef<Web::Crossing> crossings, const RotationSiteKind &kind) {
+  for (const Web::Crossing &crossing : crossings) {
     if (isExpected(crossing, kind))
       continue;
     if (!crossing.op) {
       Web::Member member = crossing.member;
-      web.getFunction().emitWarning() << "argument #" << cast<BlockArgument>(member.value).getArgNumber()
-                                      << " belongs to " << kind.description << " (" << kind.name
-                                      << ") but is an interface: it is converted while the model runs";
+      func.emitWarning() << "argument #" << cast<BlockArgument>(member.value).getArgNumber() << " belongs to "
+                         << kind.description << " (" << kind.name
+                         << ") but is an interface: it is converted while the model runs";
       continue;
     }
     crossing.op->emitWarning() << "'" << crossing.op->getName() << "' op " << nodePrefix(crossing.op)
@@ -139,14 +139,17 @@ struct RotInsertPass : quantopt::impl::RotInsertPassBase<RotInsertPass> {
 
   LogicalResult insert(const RotationSiteKind &kind, const llm::RotationSite &site, DenseSet<Value> &refused) {
     Web web(getOperation(), {param::isWeightExpression, llm::stateAttrName});
-    if (failed(web.grow(site.value, site.dim, site.basis)) || failed(checkScales(web, kind)))
+    if (failed(web.grow(site.value, site.dim, site.basis)))
+      return failure();
+    SmallVector<Web::Crossing> crossings = web.getCrossings();
+    if (failed(checkScales(crossings, kind)))
       return failure();
     SmallVector<std::pair<Web::Crossing, std::string>> obstacles;
-    for (const Web::Crossing &crossing : web.getCrossings())
+    for (const Web::Crossing &crossing : crossings)
       if (std::string obstacle = findObstacle(crossing); !obstacle.empty() && !isExpected(crossing, kind))
         obstacles.push_back({crossing, obstacle});
     if (obstacles.empty()) {
-      warnOfConversions(web, kind);
+      warnOfConversions(getOperation(), crossings, kind);
       rot::retypeWeb(web);
       return success();
     }
