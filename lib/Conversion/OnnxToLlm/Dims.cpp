@@ -224,6 +224,10 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
   int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
   if (!inputType)
     return std::nullopt;
+  bool isSkipNorm = type == "SkipSimplifiedLayerNormalization" || type == "SkipLayerNormalization";
+  bool isAttention = type == "GroupQueryAttention" || type == "MultiHeadAttention";
+  if (isSkipNorm || (isAttention && inputType.getRank() == 3 && dim < 2))
+    return inputType.getRank() == rank ? std::optional<Dim>(ofValue(input, dim)) : std::nullopt;
   if (unary.contains(type))
     return inputType.getRank() == rank ? std::optional<Dim>(ofValue(input, dim)) : std::nullopt;
   if (stretching.contains(type))
@@ -281,9 +285,11 @@ Dim DimQuery::ofValue(Value value, int64_t dim) {
     int64_t axis = cast<NodeOpInterface>(op).getInt("axis", 0);
     return (axis < 0 ? axis + type.getRank() : axis) == dim ? unknown(value, dim) : ofValue(op->getOperand(0), dim);
   }
-  if (value != op->getResult(0))
-    return unknown(value, dim);
   auto node = dyn_cast<NodeOpInterface>(op);
+  // The sum that a fused norm has as its last result is of the norm's shape.
+  bool isSum = node && value != op->getResult(0) && node.getOpType().starts_with("Skip") && type.getRank() == 3;
+  if (value != op->getResult(0) && !isSum)
+    return unknown(value, dim);
   std::optional<Dim> behind = node ? behindNode(node, dim) : behindLayer(op, dim);
   return behind.value_or(unknown(value, dim));
 }

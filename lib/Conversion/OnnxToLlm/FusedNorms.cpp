@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Match.h"
+#include "WeightExpressions.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -91,10 +92,9 @@ LogicalResult quantopt::recognizeFusedNorm(Operation *root, RewriterBase &rewrit
   std::optional<Norm> norm = plainNorm(node);
   if (!norm)
     norm = skipNorm(node);
-  Value input = node.getNodeInput(0);
-  RankedTensorType inputType = norm && input ? rankedType(input) : RankedTensorType();
-  if (!inputType || !isWeight(norm->scale, 1) || (norm->bias && !isWeight(norm->bias, 1)) ||
-      inputType.getShape().back() != rankedType(norm->scale).getDimSize(0))
+  Value input = norm ? node.getNodeInput(0) : Value();
+  RankedTensorType inputType = input ? rankedType(input) : RankedTensorType();
+  if (!inputType || !norm->scale)
     return failure();
   // Nobody states mean and deviation again.
   for (OpResult result : root->getResults().drop_front())
@@ -102,6 +102,12 @@ LogicalResult quantopt::recognizeFusedNorm(Operation *root, RewriterBase &rewrit
       return failure();
   RankedTensorType type = refineType(root, inputType.getShape());
   if (!type)
+    return failure();
+  rewriter.setInsertionPoint(root);
+  WeightExpressions expressions(rewriter, root->getLoc());
+  Value scale = expressions.buildVector(norm->scale, inputType.getShape().back());
+  Value bias = norm->bias ? expressions.buildVector(norm->bias, inputType.getShape().back()) : Value();
+  if (!scale || !bias != !norm->bias)
     return failure();
   SmallVector<Value, 4> results(root->getNumResults());
   if (norm->skip) {
@@ -113,10 +119,8 @@ LogicalResult quantopt::recognizeFusedNorm(Operation *root, RewriterBase &rewrit
   }
   rewriter.setInsertionPoint(root);
   FloatAttr eps = rewriter.getF64FloatAttr(norm->eps);
-  results[0] =
-      norm->isRms
-          ? Value(llm::RmsNormOp::create(rewriter, root->getLoc(), type, input, norm->scale, eps))
-          : Value(llm::LayerNormOp::create(rewriter, root->getLoc(), type, input, norm->scale, norm->bias, eps));
+  results[0] = norm->isRms ? Value(llm::RmsNormOp::create(rewriter, root->getLoc(), type, input, scale, eps))
+                           : Value(llm::LayerNormOp::create(rewriter, root->getLoc(), type, input, scale, bias, eps));
   replaceRoot(rewriter, root, results);
   return success();
 }

@@ -36,16 +36,38 @@ static bool mayKeep(int64_t size, int64_t input) { return ShapedType::isDynamic(
 // Splitting
 //===----------------------------------------------------------------------------===//
 
-/// A head axis of a view of [B, S, heads·d], or nothing: what a Reshape (or for one head an Unsqueeze) says.
-static std::optional<std::pair<int64_t, int64_t>> headsOfView(Operation *view) {
-  RankedTensorType input = rankedType(view->getOperand(0));
+namespace {
+/// A view of `joined`, [B, S, heads·d], as [B, S, heads, d].
+struct HeadsView {
+  Value joined;
+  int64_t heads, headSize;
+};
+} // namespace
+
+/// What a Reshape of a Reshape views: the value before both, where these keep the first two dimensions.
+static Value viewedBy(Operation *view) {
+  Value value = view->getOperand(0);
+  while (auto inner = value.getDefiningOp<onnx::ReshapeOp>()) {
+    Value before = inner->getOperand(0);
+    RankedTensorType type = rankedType(before);
+    if (!type || type.getRank() < 3 || !(dimOf(value, 0) == dimOf(before, 0)) || !(dimOf(value, 1) == dimOf(before, 1)))
+      break;
+    value = before;
+  }
+  return value;
+}
+
+/// What a Reshape (or for one head an Unsqueeze) says of heads; nothing for other shapes.
+static std::optional<HeadsView> headsOfView(Operation *view) {
+  Value joined = viewedBy(view);
+  RankedTensorType input = rankedType(joined);
   if (!input || input.getRank() != 3 || input.isDynamicDim(2))
     return std::nullopt;
   if (isa<onnx::UnsqueezeOp>(view)) {
     RankedTensorType type = rankedType(view->getResult(0));
     bool isOneHead =
         type && type.getRank() == 4 && type.getDimSize(2) == 1 && type.getDimSize(3) == input.getDimSize(2);
-    return isOneHead ? std::optional<std::pair<int64_t, int64_t>>({1, input.getDimSize(2)}) : std::nullopt;
+    return isOneHead ? std::optional(HeadsView{joined, 1, input.getDimSize(2)}) : std::nullopt;
   }
   if (!isa<onnx::ReshapeOp>(view))
     return std::nullopt;
@@ -59,7 +81,7 @@ static std::optional<std::pair<int64_t, int64_t>> headsOfView(Operation *view) {
     headSize = hidden / heads;
   if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(headSize) || heads * headSize != hidden)
     return std::nullopt;
-  return std::pair(heads, headSize);
+  return HeadsView{joined, heads, headSize};
 }
 
 static Value splitHeads(Operation *root, RewriterBase &rewriter, Value joined, int64_t heads, int64_t headSize) {
@@ -98,8 +120,8 @@ static Value headsFirst(Operation *root, RewriterBase &rewriter, Value value) {
   }
   if (!isa<onnx::ReshapeOp, onnx::UnsqueezeOp>(op))
     return {};
-  auto sizes = headsOfView(op);
-  return sizes ? splitHeads(root, rewriter, op->getOperand(0), sizes->first, sizes->second) : Value();
+  std::optional<HeadsView> view = headsOfView(op);
+  return view ? splitHeads(root, rewriter, view->joined, view->heads, view->headSize) : Value();
 }
 
 static Value transpose(Operation *root, RewriterBase &rewriter, Value value, ArrayRef<int64_t> permutation) {
@@ -150,6 +172,9 @@ LogicalResult quantopt::recognizeSplitHeads(Operation *root, RewriterBase &rewri
   }
   for (int64_t &dim : permutation)
     dim = before[dim];
+  if (inner && permutation == SmallVector<int64_t>{0, 2, 1, 3})
+    if (Value heads = headsFirst(root, rewriter, source))
+      return replaceIfTyped(rewriter, root, heads);
   bool isIdentity = llvm::equal(permutation, llvm::seq<int64_t>(permutation.size()));
   return replaceIfTyped(rewriter, root, isIdentity ? source : transpose(root, rewriter, source, permutation));
 }
@@ -163,9 +188,9 @@ LogicalResult quantopt::recognizeSplitHeads(Operation *root, RewriterBase &rewri
 static LogicalResult recognizeViews(Operation *root, RewriterBase &rewriter, ArrayRef<int64_t> sizes) {
   rewriter.setInsertionPoint(root);
   if (auto merge = root->getOperand(0).getDefiningOp<llm::MergeHeadsOp>(); merge && sizes.size() == 4) {
-    auto heads = headsOfView(root);
+    std::optional<HeadsView> view = headsOfView(root);
     ArrayRef<int64_t> shape = rankedType(merge.getInput()).getShape();
-    if (!heads || heads->first != shape[1] || heads->second != shape[3])
+    if (!view || view->joined != merge.getResult() || view->heads != shape[1] || view->headSize != shape[3])
       return failure();
     return replaceIfTyped(rewriter, root, transpose(root, rewriter, merge.getInput(), {0, 2, 1, 3}));
   }

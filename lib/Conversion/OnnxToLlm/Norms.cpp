@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Evaluate.h"
 #include "Match.h"
+#include "WeightExpressions.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -199,30 +200,13 @@ LogicalResult quantopt::recognizeCastNorm(Operation *root, RewriterBase &rewrite
   return replaceByNorm(root, rewriter, norm, widening->getOperand(0), scaleOf(norm), biasOf(norm));
 }
 
-/// The weight expression for a vector of weights, cast or not, or for one more than it (Gemma). Null for anything else.
-static Value matchVector(Value value, RewriterBase &rewriter, Operation *root) {
-  if (isWeight(value, 1))
-    return value;
-  auto sum = value.getDefiningOp<onnx::AddOp>();
-  auto cast = value.getDefiningOp<onnx::CastOp>();
+/// The weight expression for a scale or a bias of a norm at `root`; null for anything else.
+static Value buildVector(Value value, RewriterBase &rewriter, Operation *root) {
   RankedTensorType type = rankedType(value);
-  if (!type || type.getRank() != 1 || !isa<FloatType>(type.getElementType()) || !type.hasStaticShape())
-    return {};
-  if (cast) {
-    Value weight = matchVector(cast->getOperand(0), rewriter, root);
-    rewriter.setInsertionPoint(root);
-    return weight ? param::CastOp::create(rewriter, root->getLoc(), type, weight).getResult() : Value();
-  }
-  if (sum)
-    for (auto [other, number] : eitherOrder(sum)) {
-      std::optional<double> offset = isWeight(number, 1) ? std::nullopt : evaluateScalar(number);
-      Value weight = offset ? matchVector(other, rewriter, root) : Value();
-      if (!weight || weight.getType() != type)
-        continue;
-      rewriter.setInsertionPoint(root);
-      return param::OffsetOp::create(rewriter, root->getLoc(), type, weight, rewriter.getF64FloatAttr(*offset));
-    }
-  return {};
+  rewriter.setInsertionPoint(root);
+  return type && type.getRank() == 1
+             ? WeightExpressions(rewriter, root->getLoc()).buildVector(value, type.getDimSize(0))
+             : Value();
 }
 
 LogicalResult quantopt::recognizeNormScale(Operation *root, RewriterBase &rewriter) {
@@ -233,7 +217,7 @@ LogicalResult quantopt::recognizeNormScale(Operation *root, RewriterBase &rewrit
     if (!norm || scaleOf(norm) || biasOf(norm) || !rankedType(factor) ||
         rankedType(factor).getShape() != rankedType(normalized).getShape().take_back())
       continue;
-    if (Value scale = matchVector(factor, rewriter, root))
+    if (Value scale = buildVector(factor, rewriter, root))
       return replaceByNorm(root, rewriter, norm, norm->getOperand(0), scale, Value());
   }
   return failure();
@@ -247,7 +231,7 @@ LogicalResult quantopt::recognizeNormBias(Operation *root, RewriterBase &rewrite
     if (!isa_and_nonnull<llm::LayerNormOp>(norm) || biasOf(norm) || !rankedType(summand) ||
         rankedType(summand).getShape() != rankedType(normalized).getShape().take_back())
       continue;
-    if (Value bias = matchVector(summand, rewriter, root))
+    if (Value bias = buildVector(summand, rewriter, root))
       return replaceByNorm(root, rewriter, norm, norm->getOperand(0), scaleOf(norm), bias);
   }
   return failure();

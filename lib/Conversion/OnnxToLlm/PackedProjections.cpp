@@ -218,7 +218,8 @@ static bool isCutByAll(const PackedValue &packed) {
     std::optional<SmallVector<Cut>> cuts = user->getOperand(0) == packed.value ? cutsOf(user) : std::nullopt;
     return cuts && llvm::all_of(*cuts, [&](Cut cut) {
              std::optional<ChannelPart> part = channelsOf(packed, cut);
-             partsOfHeads += part && part->outer > 1;
+             bool cutsHeads = packed.dims.size() > 1 && cut.dim == packed.dims.back();
+             partsOfHeads += part && (part->outer > 1 || cutsHeads);
              return bool(part);
            });
   });

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
+#include "GatherNd.h"
 #include "Match.h"
 #include "Roles.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
@@ -38,6 +39,7 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeMatMulNBits,
                                              recognizeGatherBlockQuantized,
                                              recognizePackedProjection,
+                                             recognizeGatherNd,
                                              recognizeFlattened,
                                              recognizeFusedNorm,
                                              recognizeRotaryEmbedding,

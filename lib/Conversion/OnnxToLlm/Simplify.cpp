@@ -86,6 +86,23 @@ static Value behindViews(Operation *op) {
   return {};
 }
 
+/// The one operand of a Concat beside which the others are empty; null when it joins more.
+static Value behindEmptyParts(onnx::ConcatOp concat) {
+  int64_t axis = cast<NodeOpInterface>(*concat).getInt("axis", 0);
+  Value only;
+  for (Value part : concat->getOperands()) {
+    RankedTensorType type = rankedType(part);
+    if (!type || type.getRank() == 0)
+      return {};
+    if (type.getDimSize(axis < 0 ? axis + type.getRank() : axis) == 0)
+      continue;
+    if (only)
+      return {};
+    only = part;
+  }
+  return only;
+}
+
 static bool isNoOp(Operation *op) {
   if (auto slice = dyn_cast<onnx::SliceOp>(op))
     return isFullSlice(slice);
@@ -98,7 +115,8 @@ static bool isNoOp(Operation *op) {
 }
 
 LogicalResult quantopt::dropNoOp(Operation *root, RewriterBase &rewriter) {
-  Value input = isNoOp(root) ? root->getOperand(0) : behindUnitFactor(root);
+  auto concat = dyn_cast<onnx::ConcatOp>(root);
+  Value input = isNoOp(root) ? root->getOperand(0) : concat ? behindEmptyParts(concat) : behindUnitFactor(root);
   if (!input && !(input = behindViews(root)))
     return failure();
   if (!canStandFor(input, root->getResult(0)))

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "WeightExpressions.h"
+#include "Evaluate.h"
 #include "Match.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Support/TensorType.h"
@@ -96,6 +97,17 @@ Value WeightExpressions::buildCast(Operation *cast, bool transposed) {
   return rewriter.createOrFold<param::CastOp>(location, typeOf(weight).clone(to), weight);
 }
 
+/// A weight plus one number, as norms are scaled that store what differs from 1.
+Value WeightExpressions::buildOffset(Operation *sum, bool transposed) {
+  for (auto [addend, number] : eitherOrder(sum)) {
+    std::optional<double> offset = evaluateScalar(number);
+    Value weight = offset && addend.getType() == sum->getResult(0).getType() ? build(addend, transposed) : Value();
+    if (weight)
+      return param::OffsetOp::create(rewriter, location, weight.getType(), weight, rewriter.getF64FloatAttr(*offset));
+  }
+  return {};
+}
+
 static bool isZero(Value value) {
   DenseElementsAttr constant = onnx::getConstant(value);
   return constant && isa<IntegerType>(constant.getElementType()) &&
@@ -161,6 +173,8 @@ Value WeightExpressions::build(Value value, bool transposed) {
     return turn(buildConstant(node));
   if (isa<onnx::IdentityOp>(node))
     return build(node->getOperand(0), transposed);
+  if (isa<onnx::AddOp>(node) && isa<FloatType>(type.getElementType()))
+    return buildOffset(node, transposed);
   if (isa<onnx::CastOp, onnx::CastLikeOp>(node))
     return buildCast(node, transposed);
   if (isa<onnx::DequantizeLinearOp>(node) || node.isNode("DequantizeLinear", "com.microsoft"))

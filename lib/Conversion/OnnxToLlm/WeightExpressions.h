@@ -42,6 +42,7 @@ public:
 private:
   mlir::Value buildConstant(mlir::Operation *constant);
   mlir::Value buildCast(mlir::Operation *cast, bool transposed);
+  mlir::Value buildOffset(mlir::Operation *sum, bool transposed);
   mlir::Value buildDequantized(mlir::Operation *dequantize, bool transposed);
 
   mlir::RewriterBase &rewriter;

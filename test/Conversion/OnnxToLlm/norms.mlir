@@ -123,3 +123,24 @@ func.func @residual_after_norm(%x: tensor<?x?x8xf32>) -> tensor<?x?x8xf32> {
   %6 = onnx.Add(%5, %x) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
   return %6 : tensor<?x?x8xf32>
 }
+
+// -----
+
+param.file @f "w.bin"
+param.global @g : tensor<8xf32> from @f [offset = 0, length = 32]
+// Scales that the graph computes or states: one more than a weight, all ones.
+// CHECK-LABEL: func @computed_scales
+func.func @computed_scales(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<?x?x8xf32>) {
+  // CHECK: %[[S:.*]] = param.offset %{{.*}} by 1.0
+  // CHECK: llm.rms_norm %{{.*}} scale %[[S]]
+  // CHECK: llm.layer_norm %{{.*}} scale %{{.*}} bias %{{.*}}
+  // CHECK-NOT: = onnx.LayerNormalization
+  %g = param.load @g : tensor<8xf32>
+  %one = onnx.Constant() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %ones = onnx.Constant() {value = dense<1.0> : tensor<8xf32>} : () -> tensor<8xf32>
+  %zeros = onnx.Constant() {value = dense<0.0> : tensor<8xf32>} : () -> tensor<8xf32>
+  %s = onnx.Add(%g, %one) : (tensor<8xf32>, tensor<f32>) -> tensor<8xf32>
+  %0 = onnx.RMSNormalization(%x, %s) {axis = -1 : i64, epsilon = 1.0e-5 : f32} : (tensor<?x?x8xf32>, tensor<8xf32>) -> tensor<?x?x8xf32>
+  %1 = onnx.LayerNormalization(%x, %ones, %zeros) : (tensor<?x?x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x?x8xf32>
+  return %0, %1 : tensor<?x?x8xf32>, tensor<?x?x8xf32>
+}

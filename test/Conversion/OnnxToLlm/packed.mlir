@@ -135,3 +135,56 @@ func.func @whole(%x: tensor<?x?x8xf32>) -> (tensor<?x?x20xf32>, tensor<?x?x12xf3
   %p, %q = onnx.Split(%m, %s) {axis = 2 : i64} : (tensor<?x?x20xf32>, tensor<2xi64>) -> (tensor<?x?x12xf32>, tensor<?x?x8xf32>)
   return %m, %p, %q : tensor<?x?x20xf32>, tensor<?x?x12xf32>, tensor<?x?x8xf32>
 }
+
+// -----
+
+// Heads by index, as tracing writes x[:, :, [-2]]: a Transpose, GatherND and Transposes back.
+param.file @f "w.bin"
+param.global @w : tensor<8x16xf32> from @f [offset = 0, length = 512]
+// CHECK-LABEL: func @gather_nd
+func.func @gather_nd(%x: tensor<?x?x8xf32>) -> (tensor<?x2x?x4xf32>, tensor<?x1x?x4xf32>, tensor<?x1x?x4xf32>) {
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 0 : tensor<16x8xf32> to tensor<8x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 8 : tensor<16x8xf32> to tensor<4x8xf32>
+  // CHECK-DAG: param.slice %{{.*}} dim 0 at 12 : tensor<16x8xf32> to tensor<4x8xf32>
+  // CHECK: llm.split_heads {{.*}} -> tensor<?x2x?x4xf32>
+  // CHECK: llm.split_heads {{.*}} -> tensor<?x1x?x4xf32>
+  // CHECK: llm.split_heads {{.*}} -> tensor<?x1x?x4xf32>
+  // CHECK-NOT: onnx.Gather
+  // CHECK-NOT: onnx.Transpose
+  %w = param.load @w : tensor<8x16xf32>
+  %heads = onnx.Constant() {value = dense<[0, 0, 4, 4]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %from = onnx.Constant() {value = dense<0> : tensor<1xi64>} : () -> tensor<1xi64>
+  %to = onnx.Constant() {value = dense<-2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %axis = onnx.Constant() {value = dense<2> : tensor<1xi64>} : () -> tensor<1xi64>
+  %second = onnx.Constant() {value = dense<-2> : tensor<1x1xi64>} : () -> tensor<1x1xi64>
+  %last = onnx.Constant() {value = dense<-1> : tensor<1x1xi64>} : () -> tensor<1x1xi64>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x16xf32>) -> tensor<?x?x16xf32>
+  %v = onnx.Reshape(%m, %heads) : (tensor<?x?x16xf32>, tensor<4xi64>) -> tensor<?x?x4x4xf32>
+  %0 = onnx.Slice(%v, %from, %to, %axis) : (tensor<?x?x4x4xf32>, tensor<1xi64>, tensor<1xi64>, tensor<1xi64>) -> tensor<?x?x2x4xf32>
+  %1 = onnx.Transpose(%v) {perm = array<i64: 2, 0, 1, 3>} : (tensor<?x?x4x4xf32>) -> tensor<4x?x?x4xf32>
+  %2 = onnx.GatherND(%1, %second) {batch_dims = 0 : i64} : (tensor<4x?x?x4xf32>, tensor<1x1xi64>) -> tensor<1x?x?x4xf32>
+  %3 = onnx.GatherND(%1, %last) : (tensor<4x?x?x4xf32>, tensor<1x1xi64>) -> tensor<1x?x?x4xf32>
+  %4 = onnx.Transpose(%0) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x2x4xf32>) -> tensor<?x2x?x4xf32>
+  %5 = onnx.Transpose(%2) {perm = array<i64: 1, 0, 2, 3>} : (tensor<1x?x?x4xf32>) -> tensor<?x1x?x4xf32>
+  %6 = onnx.Transpose(%3) {perm = array<i64: 1, 0, 2, 3>} : (tensor<1x?x?x4xf32>) -> tensor<?x1x?x4xf32>
+  return %4, %5, %6 : tensor<?x2x?x4xf32>, tensor<?x1x?x4xf32>, tensor<?x1x?x4xf32>
+}
+
+// -----
+
+// Two parts of a single head are what is rotated and what passes: no projections of their own.
+param.file @f "w.bin"
+param.global @w : tensor<8x4xf32> from @f [offset = 0, length = 128]
+// CHECK-LABEL: func @one_head
+func.func @one_head(%x: tensor<?x?x8xf32>) -> (tensor<?x1x?x2xf32>, tensor<?x1x?x2xf32>) {
+  // CHECK: onnx.Split
+  // CHECK-NOT: param.slice
+  %w = param.load @w : tensor<8x4xf32>
+  %heads = onnx.Constant() {value = dense<[0, 0, 1, 4]> : tensor<4xi64>} : () -> tensor<4xi64>
+  %sizes = onnx.Constant() {value = dense<2> : tensor<2xi64>} : () -> tensor<2xi64>
+  %m = onnx.MatMul(%x, %w) : (tensor<?x?x8xf32>, tensor<8x4xf32>) -> tensor<?x?x4xf32>
+  %v = onnx.Reshape(%m, %heads) : (tensor<?x?x4xf32>, tensor<4xi64>) -> tensor<?x?x1x4xf32>
+  %t = onnx.Transpose(%v) {perm = array<i64: 0, 2, 1, 3>} : (tensor<?x?x1x4xf32>) -> tensor<?x1x?x4xf32>
+  %p, %q = onnx.Split(%t, %sizes) {axis = 3 : i64} : (tensor<?x1x?x4xf32>, tensor<2xi64>) -> (tensor<?x1x?x2xf32>, tensor<?x1x?x2xf32>)
+  return %p, %q : tensor<?x1x?x2xf32>, tensor<?x1x?x2xf32>
+}
