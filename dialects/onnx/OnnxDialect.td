@@ -37,6 +37,8 @@ def Onnx_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral dimsAttrName = "onnx.dims";
     /// param.global attribute: the elements of a small constant.
     static constexpr ::llvm::StringLiteral valueAttrName = "onnx.value";
+    /// Attribute of a node that has another opset than its model: it stood in a model-local function of that opset.
+    static constexpr ::llvm::StringLiteral opsetAttrName = "onnx.opset";
 
     /// Attribute of an onnx.Constant that is an initializer of the graph (constraint C4).
     static constexpr ::llvm::StringLiteral initializerAttrName = "onnx.initializer";

@@ -154,7 +154,7 @@ static FailureOr<MessageBytes> exportFunctions(ModuleOp module, WeightExporter &
 }
 
 /// Functions with attributes are not imported: they are in the file only, and are not written without it.
-static void warnOfLostFunctions(ModuleOp module) {
+static void warnOfLostFunctions(ModuleOp module, func::FuncOp graph) {
   auto functions = module->getAttrOfType<DictionaryAttr>(OnnxDialect::modelAttrName).getAs<ArrayAttr>("functions");
   if (!functions)
     return;
@@ -165,8 +165,11 @@ static void warnOfLostFunctions(ModuleOp module) {
       imported.insert(
           ((domain ? domain.getValue() : "") + "::" + (name ? name.getValue() : function.getSymName())).str());
     }
+  llvm::StringSet<> called;
+  for (auto node : graph.getOps<NodeOpInterface>())
+    called.insert(node.getQualifiedType());
   for (auto name : functions.getAsRange<StringAttr>())
-    if (!imported.contains(name.getValue()))
+    if (called.contains(name.getValue()) && !imported.contains(name.getValue()))
       module.emitWarning() << "the model-local function '" << name.getValue()
                            << "' of the imported model is not written, since the model is no longer a change of it";
 }
@@ -213,7 +216,7 @@ LogicalResult quantopt::exportOnnx(ModuleOp module, StringRef outputPath) {
   if (!hasSource) {
     if (failed(checkDomains(module, *function)))
       return failure();
-    warnOfLostFunctions(module);
+    warnOfLostFunctions(module, *function);
   }
   FailureOr<MessageBytes> functions = exportFunctions(module, weights);
   if (failed(functions))

@@ -48,6 +48,10 @@ LogicalResult GraphWriter::checkOps(bool allowParameters) {
 
 FailureOr<NodeProto> GraphWriter::node(NodeOpInterface op, const NodeProto *original,
                                        DictionaryAttr originalAttributes) {
+  if (op->hasAttr(OnnxDialect::opsetAttrName))
+    return op.emitError() << quantopt::onnx::describeNode(op) << " is of opset " << quantopt::onnx::opsetOf(op)
+                          << ", as the model-local function was that it comes from; the model has another opset and "
+                             "can be written only where the call is unchanged";
   NodeProto node = original ? *original : NodeProto();
   if (!original || quantopt::qualifiedTypeOf(*original) != op.getQualifiedType()) {
     node.set_op_type(op.getOpType().str());

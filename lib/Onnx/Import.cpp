@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Onnx/Import.h"
 #include "ExternalData.h"
+#include "Functions.h"
 #include "GraphView.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -55,8 +56,8 @@ private:
   LogicalResult importNodes();
   LogicalResult importNode(const NodeSkeleton &node, int64_t index);
   LogicalResult importOutputs();
-  /// Model-local functions, so that they can be executed: `func.func` with `onnx.function`. The last step, since it
-  /// forgets the values of the graph.
+  /// Model-local functions that nodes still call, so that they can be executed: `func.func` with `onnx.function`. The
+  /// last step, since it forgets the values of the graph.
   LogicalResult importFunctions();
   LogicalResult importFunction(const FunctionProto &proto);
 
@@ -106,6 +107,8 @@ private:
   StringMap<FlatSymbolRefAttr> fileSymbols;
   SmallVector<std::pair<FlatSymbolRefAttr, std::string>> filesInOrder;
   llvm::StringSet<> symbols;
+  /// Model-local functions that nodes call.
+  std::vector<FunctionProto> calledFunctions;
 };
 
 } // namespace
@@ -395,19 +398,32 @@ FailureOr<std::vector<size_t>> Importer::sortNodes(ArrayRef<NodeSkeleton> nodes)
 }
 
 LogicalResult Importer::importNodes() {
+  auto inlined = InlinedFunctions::of(source, &context);
+  if (!inlined)
+    return fail(inlined.takeError());
   SmallVector<NodeSkeleton, 0> nodes;
-  for (const Record &record : source.graphRecords(GraphProto::kNodeFieldNumber)) {
-    auto node = source.node(record);
-    if (!node)
-      return fail(node.takeError());
-    nodes.push_back(std::move(*node));
+  SmallVector<int64_t, 0> indices;
+  for (auto [i, record] : enumerate(source.graphRecords(GraphProto::kNodeFieldNumber))) {
+    if (const auto *replacement = inlined->find(i)) {
+      for (const NodeProto &node : *replacement)
+        nodes.push_back({node, std::nullopt});
+    } else {
+      auto node = source.node(record);
+      if (!node)
+        return fail(node.takeError());
+      nodes.push_back(std::move(*node));
+    }
+    indices.resize(nodes.size(), i);
   }
+  for (const auto &[i, why] : inlined->refusals())
+    emitWarning(location(i, "")) << why;
   FailureOr<std::vector<size_t>> order = sortNodes(nodes);
   if (failed(order))
     return failure();
   for (size_t i : *order)
-    if (failed(importNode(nodes[i], i)))
+    if (failed(importNode(nodes[i], indices[i])))
       return failure();
+  calledFunctions = inlined->calledFunctions().vec();
   return success();
 }
 
@@ -471,6 +487,8 @@ LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
                                                   attributes->getValue(), proto.name(), outputs);
   if (index >= 0)
     op->setAttr("index", builder.getI64IntegerAttr(index));
+  if (int64_t opset = statedOpset(proto))
+    op->setAttr(OnnxDialect::opsetAttrName, builder.getI64IntegerAttr(opset));
   if (!captures.empty())
     op->setAttr("captures", builder.getStrArrayAttr(SmallVector<StringRef>(captures.begin(), captures.end())));
   for (auto [output, fact, result] : llvm::zip(proto.output(), outputFacts, op->getResults()))
@@ -504,16 +522,10 @@ LogicalResult Importer::importOutputs() {
 //===----------------------------------------------------------------------------===//
 
 LogicalResult Importer::importFunctions() {
-  for (const Record &record : source.modelRecords()) {
-    if (record.field != ModelProto::kFunctionsFieldNumber)
-      continue;
-    auto proto = source.message<FunctionProto>(record.payload, "a function");
-    if (!proto)
-      return fail(proto.takeError());
-    // What an attribute parameter stands for is known at each call only; such a node is one of an unknown operator.
-    if (proto->attribute().empty() && proto->attribute_proto().empty() && failed(importFunction(*proto)))
+  // What an attribute parameter stands for is known at each call only; such a node is one of an unknown operator.
+  for (const FunctionProto &proto : calledFunctions)
+    if (proto.attribute().empty() && proto.attribute_proto().empty() && failed(importFunction(proto)))
       return failure();
-  }
   return success();
 }
 

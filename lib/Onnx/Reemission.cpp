@@ -7,6 +7,7 @@
 #include "Reemission.h"
 #include "Convert.h"
 #include "ExternalData.h"
+#include "Functions.h"
 #include "GraphView.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/Path.h"
@@ -100,14 +101,55 @@ FailureOr<Reemission::Node> Reemission::node(NodeOpInterface op, std::optional<u
   return result;
 }
 
+bool Reemission::isUnchangedBody(ArrayRef<NodeOpInterface> ops, ArrayRef<NodeProto> body) const {
+  auto keyOf = [](auto &&outputs) {
+    auto named = find_if(outputs, [](StringRef output) { return !output.empty(); });
+    return named == outputs.end() ? std::string() : std::string(*named);
+  };
+  StringMap<const NodeProto *> byOutput;
+  for (const NodeProto &node : body)
+    byOutput[keyOf(node.output())] = &node;
+  if (ops.size() != body.size() || byOutput.size() != body.size())
+    return false;
+  return all_of(ops, [&](NodeOpInterface op) {
+    const NodeProto *original = byOutput.lookup(keyOf(op.getOutputNames().getAsValueRange<StringAttr>()));
+    if (!original)
+      return false;
+    auto attributes =
+        importAttributes({*original, std::nullopt}, context, [](const TensorProto &, Span) { return Attribute(); });
+    if (attributes)
+      return isUnchanged(op, *original, *attributes);
+    consumeError(attributes.takeError());
+    return false;
+  });
+}
+
 FailureOr<std::vector<Reemission::Node>> Reemission::nodes() {
   SmallVector<Record, 0> records = source.graphRecords(GraphProto::kNodeFieldNumber);
+  auto inlined = InlinedFunctions::of(source, context);
+  if (!inlined)
+    return fail(inlined.takeError());
+  std::map<uint64_t, SmallVector<NodeOpInterface>> bodies;
+  for (auto op : writer.getFunction().getOps<NodeOpInterface>())
+    if (std::optional<uint64_t> index = op.getSourceIndex(); index && inlined->find(*index))
+      bodies[*index].push_back(op);
+
   std::vector<bool> isUsed(records.size(), false);
   std::vector<Node> result;
   for (auto op : writer.getFunction().getOps<NodeOpInterface>()) {
     if (op->hasAttr(OnnxDialect::initializerAttrName))
       continue;
     std::optional<uint64_t> index = op.getSourceIndex();
+    if (const std::vector<NodeProto> *body = index ? inlined->find(*index) : nullptr) {
+      ArrayRef<NodeOpInterface> ops = bodies[*index];
+      if (isUnchangedBody(ops, *body)) {
+        // The first op carries the call.
+        result.push_back({op, index, true, op == ops.front() ? copy(records[*index]) : MessageBytes()});
+        isUsed[*index] = true;
+        continue;
+      }
+      index.reset();
+    }
     // A copy of an op has its index too: the first one stands for the original.
     if (index && (*index >= records.size() || isUsed[*index]))
       index.reset();

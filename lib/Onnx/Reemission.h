@@ -51,6 +51,8 @@ private:
   mlir::LogicalResult fail(llvm::Error error) { return module.emitError() << llvm::toString(std::move(error)); }
 
   mlir::FailureOr<std::vector<Node>> nodes();
+  /// Whether the ops are what import makes of a call of a model-local function: `body`.
+  bool isUnchangedBody(llvm::ArrayRef<onnx::NodeOpInterface> ops, llvm::ArrayRef<::onnx::NodeProto> body) const;
   mlir::FailureOr<Node> node(onnx::NodeOpInterface op, std::optional<uint64_t> index, llvm::ArrayRef<Record> records);
   bool isUnchanged(onnx::NodeOpInterface op, const ::onnx::NodeProto &original, mlir::DictionaryAttr attributes) const;
   bool isSorted(llvm::ArrayRef<Node *> order) const;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Onnx/Subgraph.h"
+#include "Functions.h"
 #include "GraphView.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -109,6 +110,8 @@ Error SubgraphImporter::importNode(const NodeProto &proto) {
   Location where = NameLoc::get(builder.getStringAttr(name), node->getLoc());
   NodeOpInterface op = quantopt::onnx::createNode(builder, where, qualifiedTypeOf(proto), types, operands,
                                                   attributes->getValue(), proto.name(), outputs);
+  if (int64_t opset = statedOpset(proto))
+    op->setAttr(OnnxDialect::opsetAttrName, builder.getI64IntegerAttr(opset));
   if (!captures.empty())
     op->setAttr("captures", builder.getStrArrayAttr(SmallVector<StringRef>(captures.begin(), captures.end())));
   for (auto [output, result] : llvm::zip(proto.output(), op->getResults()))

@@ -53,19 +53,7 @@ int64_t KernelContext::rowsPerPiece(llvm::ArrayRef<unsigned> which) const {
   return weights.rowsPerPiece(expressions);
 }
 
-int64_t KernelContext::opset() const {
-  constexpr int64_t newest = 1 << 10;
-  auto function = operation->getParentOfType<mlir::func::FuncOp>();
-  auto module = operation->getParentOfType<mlir::ModuleOp>();
-  mlir::DictionaryAttr owner;
-  if (function)
-    owner = function->getAttrOfType<mlir::DictionaryAttr>(onnx::OnnxDialect::functionAttrName);
-  if (!owner && module)
-    owner = module->getAttrOfType<mlir::DictionaryAttr>(onnx::OnnxDialect::modelAttrName);
-  auto imports = owner ? owner.getAs<mlir::DictionaryAttr>("opset_imports") : mlir::DictionaryAttr();
-  auto version = imports ? imports.getAs<mlir::IntegerAttr>("ai.onnx") : mlir::IntegerAttr();
-  return version ? version.getInt() : newest;
-}
+int64_t KernelContext::opset() const { return onnx::opsetOf(operation); }
 
 std::optional<DType> KernelContext::resultType(unsigned i) const {
   auto type = llvm::dyn_cast<mlir::ShapedType>(operation->getResult(i).getType());

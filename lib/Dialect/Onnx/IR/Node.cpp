@@ -220,6 +220,20 @@ std::string onnx::describeNode(Operation *op) {
   return name.empty() ? "node (" + type + ")" : "node \"" + name + "\" (" + type + ")";
 }
 
+int64_t onnx::opsetOf(Operation *node) {
+  constexpr int64_t newest = 1 << 10;
+  if (auto own = node->getAttrOfType<IntegerAttr>(OnnxDialect::opsetAttrName))
+    return own.getInt();
+  for (Operation *parent = node->getParentOp(); parent; parent = parent->getParentOp())
+    for (StringRef name : {OnnxDialect::functionAttrName, OnnxDialect::modelAttrName})
+      if (auto owner = parent->getAttrOfType<DictionaryAttr>(name)) {
+        auto imports = owner.getAs<DictionaryAttr>("opset_imports");
+        auto version = imports ? imports.getAs<IntegerAttr>("ai.onnx") : IntegerAttr();
+        return version ? version.getInt() : newest;
+      }
+  return newest;
+}
+
 /// The value of an onnx.Constant, whichever of its attributes states it.
 static DenseElementsAttr constantOf(ConstantOp constant) {
   NodeOpInterface node = constant;

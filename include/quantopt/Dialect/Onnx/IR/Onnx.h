@@ -62,6 +62,10 @@ NodeOpInterface createNode(mlir::OpBuilder &builder, mlir::Location location, ll
 /// output, ops of other dialects by the name in their location.
 std::string describeNode(mlir::Operation *op);
 
+/// The opset of the standard operators that a node is of: its own (`onnx.opset`), or that of its model-local function,
+/// or of its model. One later than any where none is stated.
+int64_t opsetOf(mlir::Operation *node);
+
 /// The elements of a value that the graph fixes and that are in the IR: an `onnx.Constant` of any kind or a small
 /// initializer (`param.load` of a global that carries `onnx.value`). Null for everything else.
 mlir::DenseElementsAttr getConstant(mlir::Value value);
