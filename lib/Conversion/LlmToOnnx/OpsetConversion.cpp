@@ -15,7 +15,7 @@ using onnx::NodeOpInterface;
 /// The opset of the forms that this conversion emits, and the IR version that came with it.
 static constexpr int64_t targetOpset = 21, targetIrVersion = 10;
 /// Before it, too much was different.
-static constexpr int64_t oldestOpset = 11;
+static constexpr int64_t oldestOpset = 7;
 
 /// The last opset up to 21 in which a standard operator changed its meaning or its signature (docs/Changelog.md of
 /// ONNX; new types and new optional attributes change neither).
@@ -25,6 +25,9 @@ static int64_t changedIn(StringRef type) {
               "ReduceLogSumExp", "ReduceSumSquare", "Split"},
              18)
       .Cases({"ReduceSum", "Squeeze", "Unsqueeze", "Softmax", "LogSoftmax", "Hardmax"}, 13)
+      .Cases({"Clip", "Pad", "Scatter"}, 11)
+      .Cases({"Slice", "TopK", "Upsample"}, 10)
+      .Case("Dropout", 12)
       .Case("BatchNormalization", 15)
       .Case("RoiAlign", 16)
       .Case("Resize", 19)
@@ -33,18 +36,39 @@ static int64_t changedIn(StringRef type) {
       .Default(0);
 }
 
-/// Moves a list attribute to an input behind the first one.
-static void moveToInput(NodeOpInterface node, StringRef attribute, NodeBuilder &builder) {
-  std::optional<ArrayRef<int64_t>> values = node.getInts(attribute);
-  if (!values)
-    return;
-  node->insertOperands(1, builder.ints(*values));
+static void eraseAttribute(NodeOpInterface node, StringRef attribute) {
   NamedAttrList rest(node.getNodeAttrs());
   rest.erase(attribute);
   node.setNodeAttrs(rest.getDictionary(node->getContext()));
 }
 
+/// Moves a list attribute to an input behind the others.
+static bool moveToInput(NodeOpInterface node, StringRef attribute, NodeBuilder &builder) {
+  std::optional<ArrayRef<int64_t>> values = node.getInts(attribute);
+  if (!values)
+    return false;
+  node->insertOperands(node.getNodeInputs().size(), builder.ints(*values));
+  eraseAttribute(node, attribute);
+  return true;
+}
+
+/// Softmax along the last axis; before opset 13 it is over everything from its axis on.
+static bool isAlongLastAxis(NodeOpInterface node) {
+  auto type = dyn_cast<RankedTensorType>(node->getResult(0).getType());
+  std::optional<int64_t> axis = node.getInt("axis");
+  return type && (axis.value_or(1) == type.getRank() - 1 || axis == -1);
+}
+
+/// Bounds of a Slice, which were attributes. Whoever recognised the model has given it inputs already.
+static bool moveBounds(NodeOpInterface slice, NodeBuilder &builder) {
+  if (slice.getNodeInputs().size() > 1)
+    return true;
+  return moveToInput(slice, "starts", builder) && moveToInput(slice, "ends", builder) &&
+         (moveToInput(slice, "axes", builder) || !slice.getNodeAttr("axes"));
+}
+
 static LogicalResult convertNode(NodeOpInterface node, int64_t opset, NodeBuilder &builder) {
+  node->removeAttr(onnx::OnnxDialect::opsetAttrName);
   StringRef type = node.getOpType();
   int64_t changed = changedIn(type);
   if (changed <= opset)
@@ -59,6 +83,18 @@ static LogicalResult convertNode(NodeOpInterface node, int64_t opset, NodeBuilde
       return success();
     NamedAttrList attributes(node.getNodeAttrs());
     attributes.set("num_outputs", builder.getI64IntegerAttr(node->getNumResults()));
+    node.setNodeAttrs(attributes.getDictionary(node->getContext()));
+    return success();
+  }
+  if (type == "Dropout") { // of which only its identity is left
+    eraseAttribute(node, "ratio");
+    return success();
+  }
+  if (type == "Slice" && moveBounds(node, builder))
+    return success();
+  if ((type == "Softmax" || type == "LogSoftmax") && isAlongLastAxis(node)) {
+    NamedAttrList attributes(node.getNodeAttrs());
+    attributes.set("axis", builder.getI64IntegerAttr(-1));
     node.setNodeAttrs(attributes.getDictionary(node->getContext()));
     return success();
   }
@@ -77,6 +113,7 @@ LogicalResult quantopt::convertOpset(ModuleOp module) {
   if (opset < oldestOpset)
     return module.emitError() << "the model is of opset " << opset << ", expected " << oldestOpset
                               << " or later: export it anew";
+  int64_t newest = std::max(opset, targetOpset); // functions may have been of later ones than the model
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.isExternal() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
       continue;
@@ -84,15 +121,19 @@ LogicalResult quantopt::convertOpset(ModuleOp module) {
     for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
       auto node = dyn_cast<NodeOpInterface>(&op);
       // A node without a source index was built here, in its target form.
-      if (!node || !node.getDomain().empty() || opset >= targetOpset || !node.getSourceIndex())
+      if (!node || !node.getDomain().empty() || !node.getSourceIndex())
+        continue;
+      int64_t own = onnx::opsetOf(node);
+      if (own >= targetOpset && own == opset)
         continue;
       if (hasSubgraph(node))
-        return node->emitError() << onnx::describeNode(node) << " has subgraphs of opset " << opset
+        return node->emitError() << onnx::describeNode(node) << " has subgraphs of opset " << own
                                  << ": export the model with opset " << targetOpset << " or later";
-      if (failed(convertNode(node, opset, builder)))
+      if (failed(convertNode(node, own, builder)))
         return failure();
+      newest = std::max(newest, own);
     }
   }
-  setModelVersions(module, std::max(opset, targetOpset), targetIrVersion);
+  setModelVersions(module, newest, targetIrVersion);
   return success();
 }

@@ -74,6 +74,12 @@ void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::Arra
 /// Recognisers look at one node, whose operands have been recognised already. They change nothing when they fail.
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
+// Versions.cpp
+/// Gives nodes of older opsets the form that later ones have, where both mean the same.
+void stateVersionedForms(mlir::Block &body);
+/// Softmax of a matrix that rows were flattened to: of the rows, flattened afterwards.
+llvm::LogicalResult recognizeFlattenedSoftmax(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
 // Simplify.cpp
 /// Whether the readers of `result` may read `value` in its place: a terminator insists on the type, and an argument
 /// that is a result as well stays a node of its own.

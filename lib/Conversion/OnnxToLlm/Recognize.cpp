@@ -41,6 +41,7 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizePackedProjection,
                                              recognizeGatherNd,
                                              recognizeFlattened,
+                                             recognizeFlattenedSoftmax,
                                              recognizeFusedNorm,
                                              recognizeRotaryEmbedding,
                                              recognizeFusedAttention,
@@ -98,6 +99,7 @@ void quantopt::summarizeRecognition(func::FuncOp function) {
 }
 
 void quantopt::recognizeDecoder(func::FuncOp function) {
+  stateVersionedForms(function.front());
   recognize(function);
   eraseDeadOps(function);
   assignRoles(function);

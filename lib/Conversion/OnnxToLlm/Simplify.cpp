@@ -72,13 +72,13 @@ static Value behindUnitFactor(Operation *op) {
   return {};
 }
 
-/// The value before a chain of Reshapes, Squeezes and Unsqueezes (or an Expand) that has the chain's shape; null
-/// without.
+/// The value before a chain of Reshapes, Flattens, Squeezes and Unsqueezes (or an Expand) that has the chain's shape;
+/// null without.
 static Value behindViews(Operation *op) {
   if (isa<onnx::ExpandOp>(op))
     return haveSameShape(op->getOperand(0), op->getResult(0)) ? op->getOperand(0) : Value();
   Value value = op->getResult(0);
-  while (isa_and_nonnull<onnx::ReshapeOp, onnx::SqueezeOp, onnx::UnsqueezeOp>(value.getDefiningOp())) {
+  while (isa_and_nonnull<onnx::ReshapeOp, onnx::FlattenOp, onnx::SqueezeOp, onnx::UnsqueezeOp>(value.getDefiningOp())) {
     value = value.getDefiningOp()->getOperand(0);
     if (haveSameShape(value, op->getResult(0)) && canStandFor(value, op->getResult(0)))
       return value;

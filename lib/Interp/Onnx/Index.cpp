@@ -124,6 +124,7 @@ void interp::registerIndexKernels(KernelRegistry &registry) {
   registry.addNode("::GatherND", gatherND, {}, Elements::StringsFirst);
   registry.addNode("::ScatterND", scatterND);
   registry.addNode("::ScatterElements", scatterElements);
+  registry.addNode("::Scatter", scatterElements); // its name before opset 11
   registry.addNode("::TensorScatter", tensorScatter);
   registry.addNode("::CumSum", cumSum);
   registry.addNode("::ArgMax", argKernel(true));

@@ -15,13 +15,22 @@ using namespace quantopt;
 using namespace quantopt::interp;
 using compute::Binary;
 
+/// A reduction over no axes: of each element alone, a square of it for example.
+static llvm::Expected<Tensor> reduceNothing(const Tensor &x,
+                                            llvm::function_ref<llvm::Expected<Tensor>(const Tensor &)> reduceLast) {
+  compute::Shape shape(x.shape());
+  shape.push_back(1);
+  return reduceLast(x.reshaped(shape));
+}
+
 static Kernel reduceKernel(compute::Reduce kind) {
   return [kind](KernelContext &context) -> llvm::Expected<Tensors> {
     std::optional<llvm::SmallVector<int64_t>> axes = integersOf(context, "axes", 1);
     onnx::NodeOpInterface node = context.node();
     if (!axes || axes->empty()) {
       if (node.getInt("noop_with_empty_axes", 0))
-        return Tensors{context.operand(0)};
+        return single(
+            reduceNothing(context.operand(0), [&](const Tensor &x) { return compute::reduce(kind, x, {-1}, false); }));
       axes.emplace();
     }
     return single(compute::reduce(kind, context.operand(0), *axes, node.getInt("keepdims", 1)));
@@ -95,14 +104,15 @@ static Kernel logReduceKernel(bool ofExponentials) {
   return [ofExponentials](KernelContext &context) -> llvm::Expected<Tensors> {
     onnx::NodeOpInterface node = context.node();
     std::optional<llvm::SmallVector<int64_t>> axes = integersOf(context, "axes", 1);
+    auto reduce = [&](const Tensor &x, llvm::ArrayRef<int64_t> listed, bool keepDims) -> llvm::Expected<Tensor> {
+      if (ofExponentials)
+        return logSumExp(x, listed, keepDims);
+      llvm::Expected<Tensor> sum = compute::reduce(compute::Reduce::Sum, x, listed, keepDims);
+      return sum ? compute::unary(compute::Unary::Log, *sum) : std::move(sum);
+    };
     if ((!axes || axes->empty()) && node.getInt("noop_with_empty_axes", 0))
-      return Tensors{context.operand(0)};
-    llvm::SmallVector<int64_t> listed = axes.value_or(llvm::SmallVector<int64_t>());
-    bool keepDims = node.getInt("keepdims", 1);
-    if (ofExponentials)
-      return single(logSumExp(context.operand(0), listed, keepDims));
-    llvm::Expected<Tensor> sum = compute::reduce(compute::Reduce::Sum, context.operand(0), listed, keepDims);
-    return sum ? single(compute::unary(compute::Unary::Log, *sum)) : sum.takeError();
+      return single(reduceNothing(context.operand(0), [&](const Tensor &x) { return reduce(x, {-1}, false); }));
+    return single(reduce(context.operand(0), axes.value_or(llvm::SmallVector<int64_t>()), node.getInt("keepdims", 1)));
   };
 }
 
@@ -164,6 +174,34 @@ static Kernel skipNormKernel(bool isRms) {
   };
 }
 
+/// (x - mean) / sqrt(variance + epsilon) · scale + bias, all of them per channel (dimension 1), as trained.
+static llvm::Expected<Tensors> batchNormalization(KernelContext &context) {
+  onnx::NodeOpInterface node = context.node();
+  if (node.getInt("training_mode", 0) || !node.getInt("spatial", 1) || context.wantsResult(1))
+    return unsupported("BatchNormalization in training, or per element, cannot be computed");
+  const Tensor &x = context.operand(0);
+  compute::Shape shape(std::max<int64_t>(x.rank() - 1, 1), 1);
+  shape[0] = context.operand(1).numElements();
+  auto perChannel = [&](unsigned i) { return context.operand(i).reshaped(shape); };
+  for (unsigned i : {1, 2, 3, 4})
+    if (context.operand(i).numElements() != shape[0])
+      return compute::makeError("expected " + llvm::Twine(shape[0]) + " channels in every input");
+  Tensor epsilon = compute::scalar(node.getFloat("epsilon", 1e-5f), context.operand(4).dtype());
+  llvm::Expected<Tensor> deviation = compute::binary(Binary::Add, perChannel(4), epsilon);
+  if (deviation)
+    deviation = compute::unary(compute::Unary::Sqrt, *deviation);
+  llvm::Expected<Tensor> result = compute::binary(Binary::Sub, x, perChannel(3));
+  if (result && deviation)
+    result = compute::binary(Binary::Div, *result, *deviation);
+  if (result)
+    result = compute::binary(Binary::Mul, *result, perChannel(1));
+  if (result)
+    result = compute::binary(Binary::Add, *result, perChannel(2));
+  if (!deviation)
+    return llvm::joinErrors(deviation.takeError(), result.takeError());
+  return single(std::move(result));
+}
+
 static llvm::Expected<Tensors> lpNormalization(KernelContext &context) {
   onnx::NodeOpInterface node = context.node();
   auto kind = node.getInt("p", 2) == 1 ? compute::Reduce::L1 : compute::Reduce::L2;
@@ -192,6 +230,7 @@ void interp::registerReductionKernels(KernelRegistry &registry) {
   registry.addNode("::SimplifiedLayerNormalization", rmsNormalization);
   registry.addNode("::LayerNormalization", layerNormalization);
   registry.addNode("::LpNormalization", lpNormalization);
+  registry.addNode("::BatchNormalization", batchNormalization);
   registry.addNode("com.microsoft::SkipSimplifiedLayerNormalization", skipNormKernel(true));
   registry.addNode("com.microsoft::SkipLayerNormalization", skipNormKernel(false));
 }

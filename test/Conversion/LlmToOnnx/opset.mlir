@@ -19,6 +19,22 @@ module attributes {onnx.model = {ir_version = 7 : i64, opset_imports = {ai.onnx 
 
 // -----
 
+// Bounds were attributes, an axis has a default, and a node of a function has an opset of its own.
+// CHECK-LABEL: func.func @bounds
+module attributes {onnx.model = {ir_version = 4 : i64, opset_imports = {ai.onnx = 9 : i64}}} {
+  func.func @bounds(%x: tensor<4x8xf32>) -> (tensor<4x3xf32>, tensor<4x8xf32>, tensor<4x8xf32>) {
+    // CHECK: onnx.Slice(%arg0, %{{.*}}, %{{.*}}, %{{.*}}) node "slice" index 0
+    %0 = onnx.Slice(%x) {axes = array<i64: 1>, ends = array<i64: 3>, starts = array<i64: 0>} node "slice" index 0 : (tensor<4x8xf32>) -> tensor<4x3xf32>
+    // CHECK: onnx.Softmax(%arg0) {axis = -1 : i64} node "softmax" index 1
+    %1 = onnx.Softmax(%x) node "softmax" index 1 : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    // CHECK: onnx.Softmax(%arg0) {axis = 0 : i64} node "own" index 2 :
+    %2 = onnx.Softmax(%x) {axis = 0 : i64} node "own" index 2 attributes {onnx.opset = 18 : i64} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    return %0, %1, %2 : tensor<4x3xf32>, tensor<4x8xf32>, tensor<4x8xf32>
+  }
+}
+
+// -----
+
 // A later opset stays: what is emitted means the same there.
 // CHECK: opset_imports = {ai.onnx = 23 : i64}
 // CHECK-LABEL: func.func @later
@@ -32,17 +48,17 @@ module attributes {onnx.model = {ir_version = 11 : i64, opset_imports = {ai.onnx
 // -----
 
 module attributes {onnx.model = {ir_version = 7 : i64, opset_imports = {ai.onnx = 12 : i64}}} {
-  func.func @softmax(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  func.func @softmax(%x: tensor<2x3x4xf32>) -> tensor<2x3x4xf32> {
     // expected-error @+1 {{node "probabilities" (Softmax) is of opset 12 and changed in opset 13: export the model with opset 13 or later}}
-    %0 = onnx.Softmax(%x) node "probabilities" index 0 : (tensor<2x4xf32>) -> tensor<2x4xf32>
-    return %0 : tensor<2x4xf32>
+    %0 = onnx.Softmax(%x) node "probabilities" index 0 : (tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+    return %0 : tensor<2x3x4xf32>
   }
 }
 
 // -----
 
-// expected-error @+1 {{the model is of opset 9, expected 11 or later: export it anew}}
-module attributes {onnx.model = {ir_version = 4 : i64, opset_imports = {ai.onnx = 9 : i64}}} {
+// expected-error @+1 {{the model is of opset 6, expected 7 or later: export it anew}}
+module attributes {onnx.model = {ir_version = 3 : i64, opset_imports = {ai.onnx = 6 : i64}}} {
   func.func @old(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
     return %x : tensor<2x4xf32>
   }

@@ -246,7 +246,7 @@ InferenceRule onnx::findElementwiseRule(StringRef type) {
       .Cases({"Exp", "Gelu", "GroupNormalization", "InstanceNormalization"}, inferSame)
       .Cases({"LayerNormalization", "LeakyRelu", "Log", "LogSoftmax", "LpNormalization"}, inferSame)
       .Cases({"RMSNormalization", "Reciprocal", "Relu", "RotaryEmbedding"}, inferSame)
-      .Cases({"ScatterElements", "ScatterND", "Sigmoid", "Sign", "SimplifiedLayerNormalization"}, inferSame)
+      .Cases({"Scatter", "ScatterElements", "ScatterND", "Sigmoid", "Sign", "SimplifiedLayerNormalization"}, inferSame)
       .Cases({"Sin", "Softmax", "Softplus", "Sqrt", "Swish"}, inferSame)
       .Cases({"Tanh", "TensorScatter", "Trilu", "BatchNormalization"}, inferSame)
       .Cases({"Floor", "Ceil", "Round"}, inferSameElements)
