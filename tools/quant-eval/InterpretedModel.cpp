@@ -16,6 +16,7 @@
 #include "quantopt/Dialect/Tile/IR/Tile.h"
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Interp/Verify/Verification.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Support/Conversion.h"
 #include "llvm/ADT/SetVector.h"
@@ -217,15 +218,31 @@ static int64_t pageTokensOf(func::FuncOp function) {
   return tokens;
 }
 
-/// Empty caches, and what says that the ids are one sequence: of an exporter's graph (mask, positions), or of the step
-/// form (sequences, pages).
-llvm::Expected<Tensor> InterpretedModel::makeInput(BlockArgument argument, ArrayRef<int64_t> ids) {
+/// Inputs of a graph for the ids as one sequence with nothing before it; what its arguments mean is found by dataflow.
+llvm::Expected<SmallVector<Tensor>> InterpretedModel::makeGraphInputs(ArrayRef<int64_t> ids) {
+  SmallVector<interp::InputRole> roles = interp::findInputRoles(body);
+  SmallVector<Tensor> inputs = interp::makeDecoderInputs(body, {int64_t(ids.size()), 0, {0}});
+  for (auto [role, input, argument] : llvm::zip_equal(roles, inputs, body.getArguments())) {
+    bool isIds = role == interp::InputRole::TokenIds;
+    if (!input || role == interp::InputRole::Other || (isIds && input.numElements() != int64_t(ids.size())))
+      return llvm::createStringError(path + ": input '" + labelOf(argument) +
+                                     "' is unknown; expected token ids, masks, positions, lengths and caches");
+    Tensor numbers(DType::I64, input.shape());
+    if (isIds)
+      llvm::copy(ids, numbers.mutableData<int64_t>().begin());
+    else if (role == interp::InputRole::KeptTokens)
+      llvm::fill(numbers.mutableData<int64_t>(), ids.size());
+    else
+      continue;
+    input = convert(numbers, input.dtype());
+  }
+  return inputs;
+}
+
+/// Inputs of a step form for the same: empty caches, the sequence, its pages.
+llvm::Expected<Tensor> InterpretedModel::makeStepInput(BlockArgument argument, ArrayRef<int64_t> ids) {
   auto type = dyn_cast<RankedTensorType>(argument.getType());
   int64_t count = ids.size(), pageTokens = pageTokensOf(body), pages = (count + pageTokens - 1) / pageTokens;
-  if (type && isa<FloatType>(type.getElementType()) && type.getRank() == 4 && type.isDynamicDim(2)) {
-    DType dtype = *param::getDType(type.getElementType());
-    return Tensor::zeros(dtype, {1, type.getDimSize(1), 0, type.getDimSize(3)});
-  }
   if (type && type.getElementType().isUnsignedInteger(8) && type.getRank() == 3)
     return Tensor::zeros(DType::U8, {pages, type.getDimSize(1), type.getDimSize(2)});
   std::string label = labelOf(argument);
@@ -242,38 +259,44 @@ llvm::Expected<Tensor> InterpretedModel::makeInput(BlockArgument argument, Array
     std::iota(table.mutableData<int32_t>().begin(), table.mutableData<int32_t>().begin() + pages, 0);
     return table;
   }
-  Tensor tensor(DType::I64, {1, count});
-  if (label == "input_ids")
-    llvm::copy(ids, tensor.mutableData<int64_t>().begin());
-  else if (label == "attention_mask")
-    llvm::fill(tensor.mutableData<int64_t>(), 1);
-  else if (label == "position_ids")
-    std::iota(tensor.mutableData<int64_t>().begin(), tensor.mutableData<int64_t>().end(), 0);
-  else
+  if (label != "ids")
     return llvm::createStringError(path + ": input '" + label +
-                                   "' is unknown; expected input_ids, attention_mask, position_ids and caches "
-                                   "[batch, heads, length, head size]");
+                                   "' is unknown; expected ids, sequences, pages and caches of a step form");
+  Tensor tensor(DType::I64, {1, count});
+  llvm::copy(ids, tensor.mutableData<int64_t>().begin());
   return tensor;
 }
 
-/// What an argument is: the step form says it, elsewhere it is the exporter's name. The first one is the ids.
+/// The name of an argument: that of the step form, or else the exporter's.
 std::string InterpretedModel::labelOf(BlockArgument argument) {
   unsigned number = argument.getArgNumber();
-  if (auto input = body.getArgAttrOfType<StringAttr>(number, llm::inputAttrName))
-    return input.getValue() == "ids" ? "input_ids" : input.str();
-  auto name = body.getArgAttrOfType<StringAttr>(number, onnx::OnnxDialect::nameAttrName);
-  return name ? name.str() : number ? "" : "input_ids";
+  for (StringRef attribute : {StringRef(llm::inputAttrName), StringRef(onnx::OnnxDialect::nameAttrName)})
+    if (auto name = body.getArgAttrOfType<StringAttr>(number, attribute))
+      return name.str();
+  return "#" + std::to_string(number);
 }
 
-llvm::Error InterpretedModel::start(ArrayRef<int64_t> ids) {
+llvm::Expected<SmallVector<Tensor>> InterpretedModel::makeInputs(ArrayRef<int64_t> ids) {
+  bool isStepForm = llvm::any_of(body.getArguments(), [&](BlockArgument argument) {
+    return bool(body.getArgAttr(argument.getArgNumber(), llm::inputAttrName));
+  });
+  if (!isStepForm)
+    return makeGraphInputs(ids);
   SmallVector<Tensor> inputs;
   for (BlockArgument argument : body.getArguments()) {
-    llvm::Expected<Tensor> input = makeInput(argument, ids);
+    llvm::Expected<Tensor> input = makeStepInput(argument, ids);
     if (!input)
       return input.takeError();
     inputs.push_back(*input);
   }
-  llvm::Expected<SmallVector<Tensor>> results = bodyInterpreter->run(inputs);
+  return inputs;
+}
+
+llvm::Error InterpretedModel::start(ArrayRef<int64_t> ids) {
+  llvm::Expected<SmallVector<Tensor>> inputs = makeInputs(ids);
+  if (!inputs)
+    return inputs.takeError();
+  llvm::Expected<SmallVector<Tensor>> results = bodyInterpreter->run(*inputs);
   if (!results)
     return llvm::createStringError(path + ": " + llvm::toString(results.takeError()));
   states = results->front().reshaped({int64_t(ids.size()), results->front().dim(-1)});

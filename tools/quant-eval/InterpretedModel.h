@@ -40,7 +40,9 @@ private:
   llvm::Error recognize();
   llvm::Error computeWeights();
   void splitHead();
-  llvm::Expected<Tensor> makeInput(mlir::BlockArgument argument, llvm::ArrayRef<int64_t> ids);
+  llvm::Expected<llvm::SmallVector<Tensor>> makeInputs(llvm::ArrayRef<int64_t> ids);
+  llvm::Expected<llvm::SmallVector<Tensor>> makeGraphInputs(llvm::ArrayRef<int64_t> ids);
+  llvm::Expected<Tensor> makeStepInput(mlir::BlockArgument argument, llvm::ArrayRef<int64_t> ids);
   std::string labelOf(mlir::BlockArgument argument);
 
   std::string path;

@@ -33,27 +33,21 @@ LogicalResult Lowering::lowerOp(Operation *op) {
   builder.enter(op);
   if (auto quantize = dyn_cast<q::QuantizeDynamicOp>(op))
     return lower(quantize);
-  Value value = llvm::TypeSwitch<Operation *, Value>(op)
-                    .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LayerNormOp, llm::LinearOp, llm::ResidualAddOp,
-                          llm::SwigluOp, llm::GegluOp, llm::ScaleOp, llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp,
-                          llm::KvAppendOp, llm::AttentionOp, q::LinearOp, q::DequantizeOp, rot::ConvertOp>(
-                        [&](auto typed) { return lower(typed); })
-                    .Case([](llm::MixedAttentionOp mixed) {
-                      mixed.emitOpError()
-                          << nodePrefix(mixed)
-                          << "has no ONNX form: use q-kv-cache without sinks, residual and keys=channel";
-                      return Value();
-                    })
-                    .Case([](llm::KvWriteOp write) {
-                      write.emitOpError() << nodePrefix(write)
-                                          << "has no form in opset 21, which cannot write into a cache; use a model "
-                                             "whose cache grows (past and present)";
-                      return Value();
-                    })
-                    .Default([&](Operation *other) {
-                      other->emitOpError() << nodePrefix(other) << "has no ONNX form";
-                      return Value();
-                    });
+  Value value =
+      llvm::TypeSwitch<Operation *, Value>(op)
+          .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LayerNormOp, llm::LinearOp, llm::ResidualAddOp, llm::SwigluOp,
+                llm::GegluOp, llm::ScaleOp, llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp, llm::KvAppendOp,
+                llm::KvWriteOp, llm::AttentionOp, q::LinearOp, q::DequantizeOp, rot::ConvertOp>(
+              [&](auto typed) { return lower(typed); })
+          .Case([](llm::MixedAttentionOp mixed) {
+            mixed.emitOpError() << nodePrefix(mixed)
+                                << "has no ONNX form: use q-kv-cache without sinks, residual and keys=channel";
+            return Value();
+          })
+          .Default([&](Operation *other) {
+            other->emitOpError() << nodePrefix(other) << "has no ONNX form";
+            return Value();
+          });
   if (!value)
     return failure();
   map.map(op->getResult(0), value);
@@ -74,12 +68,24 @@ LogicalResult Lowering::run() {
   }
   for (Operation *op : llvm::reverse(lowered))
     op->erase();
+  dequantizeWeights();
   // Weight expressions that only the old ops read.
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
     if (isWeightOp(&op) && op.use_empty())
       op.erase();
   finishSignature();
   return success();
+}
+
+/// Weights of codes that a node reads as values. Linears read the codes themselves, other expressions are computed.
+void Lowering::dequantizeWeights() {
+  for (auto weight : llvm::make_early_inc_range(function.getOps<q::DequantizeOp>())) {
+    auto isNode = [](OpOperand &use) { return !isWeightOp(use.getOwner()); };
+    if (llvm::none_of(weight->getUses(), isNode))
+      continue;
+    builder.enter(weight);
+    weight.getResult().replaceUsesWithIf(lower(weight), isNode);
+  }
 }
 
 /// Arguments and results have no basis in ONNX; the metadata says which they are in.
@@ -121,9 +127,10 @@ LogicalResult quantopt::convertLlmToOnnx(ModuleOp module, const LlmToOnnxOptions
   for (auto function : module.getOps<func::FuncOp>())
     if (!function.isExternal() && !function->hasAttr(onnx::OnnxDialect::functionAttrName))
       functions.push_back(function);
+  int64_t opset = getModelOpset(module).value_or(0);
   for (func::FuncOp function : functions) {
     recordStateBases(function);
-    if (failed(Lowering(function, options).run()))
+    if (failed(Lowering(function, options, opset).run()))
       return failure();
   }
   return convertOpset(module);

@@ -15,6 +15,9 @@ using namespace quantopt;
 static constexpr int64_t largestTransposedWeight = int64_t(1) << 24;
 
 Value Lowering::lower(llm::EmbeddingOp op) {
+  auto table = op.getTable().getDefiningOp<q::DequantizeOp>();
+  if (Value rows = table && param::isWeightExpression(table.getCodes()) ? gatherQuantized(op, table) : Value())
+    return rows;
   return builder.node("::Gather", "gather", elementOf(op.getResult()), shapeOf(op.getResult()),
                       {get(op.getTable()), get(op.getIds())}, builder.attr("axis", 0));
 }
@@ -181,11 +184,6 @@ Value Lowering::lower(llm::RopeOp op) {
   Value even = builder.like("::Mul", "mul_cos", {part, cos}), odd = builder.like("::Mul", "mul_sin", {rotated, sin});
   Value result = builder.like("::Add", "add", {even, odd});
   return width == size ? result : concat("join", shapeOf(x), result, slice("pass", x, width, size));
-}
-
-Value Lowering::lower(llm::KvAppendOp op) {
-  return builder.node("::Concat", "append", elementOf(op.getResult()), shapeOf(op.getResult()),
-                      {get(op.getCache()), get(op.getRows())}, builder.attr("axis", 2));
 }
 
 /// Query heads that share a cache head are stacked along the sequence, so that keys and values are read as they lie:

@@ -218,3 +218,17 @@ Value Lowering::weightOnlyLinear(llm::LinearOp op, q::DequantizeOp weight) {
                        builder.attr("accuracy_level", options.accuracyLevel), builder.attr("bits", bits),
                        builder.attr("block_size", group)});
 }
+
+Value Lowering::gatherQuantized(llm::EmbeddingOp op, q::DequantizeOp table) {
+  Value codes = table.getCodes(), scale = table.getScale(), zero = table.getZero();
+  int64_t group = table.getGroupSize();
+  if (elementOf(codes).getIntOrFloatBitWidth() != 4 || !isMatMulNBitsBlock(group) ||
+      elementOf(scale) != elementOf(op.getResult()))
+    return {};
+  SmallVector<Value> operands{codes, get(op.getIds()), scale};
+  if (zero)
+    operands.push_back(zero);
+  return builder.node(
+      "com.microsoft::GatherBlockQuantized", "gather", elementOf(op.getResult()), shapeOf(op.getResult()), operands,
+      {builder.attr("block_size", group), builder.attr("gather_axis", 0), builder.attr("quantize_axis", 1)});
+}

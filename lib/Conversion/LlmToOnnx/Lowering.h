@@ -22,8 +22,9 @@ namespace quantopt {
 /// lowering sees bases in the types; `get` gives the node's value for an old one.
 class Lowering {
 public:
-  Lowering(mlir::func::FuncOp function, const LlmToOnnxOptions &options)
-      : options(options), function(function), builder(function) {}
+  /// `opset` is that of the model as it came; what is made is of opset 21, or of this one if it is later.
+  Lowering(mlir::func::FuncOp function, const LlmToOnnxOptions &options, int64_t opset)
+      : options(options), opset(opset), function(function), builder(function) {}
 
   /// Lowers everything, strips bases from the signature, removes what was lowered.
   mlir::LogicalResult run();
@@ -43,6 +44,7 @@ public:
   mlir::Value lower(llm::MergeHeadsOp op);
   mlir::Value lower(llm::RopeOp op);
   mlir::Value lower(llm::KvAppendOp op);
+  mlir::Value lower(llm::KvWriteOp op);
   mlir::Value lower(llm::AttentionOp op);
   mlir::Value lower(q::LinearOp op);
   mlir::Value lower(q::DequantizeOp op);
@@ -51,8 +53,15 @@ public:
 
 private:
   mlir::LogicalResult lowerOp(mlir::Operation *op);
+  void dequantizeWeights();
   void finishSignature();
 
+  /// The size of dimension 2 of a cache or of rows, as a scalar.
+  mlir::Value sizeOfRows(llvm::StringRef step, mlir::Value value);
+  /// [0, end) along dimension 2 of a cache: [end, 1].
+  mlir::Value rowNumbers(llvm::StringRef step, mlir::Value end);
+  /// A cache with `length` rows if it has fewer, and zeros from row first[b] of sequence b on; first is [B, 1, 1, 1].
+  mlir::Value clearFrom(mlir::Value cache, mlir::Value first, mlir::Value length, llvm::ArrayRef<int64_t> shape);
   /// x · Wᵀ for a weight [N, K] that is an expression or a value.
   mlir::Value multiply(mlir::Value x, mlir::Value weight, llvm::ArrayRef<int64_t> shape);
   mlir::Value addBias(mlir::Value product, mlir::Value bias);
@@ -61,6 +70,8 @@ private:
   /// Codes and scales of a weight, packed as part of their expression.
   std::pair<mlir::Value, mlir::Value> pack(llvm::StringRef layout, mlir::Value codes, mlir::Value scale,
                                            int64_t groupSize);
+  /// Rows of a table of codes; null where no operator takes such codes.
+  mlir::Value gatherQuantized(llm::EmbeddingOp op, q::DequantizeOp table);
   mlir::Value weightOnlyLinear(llm::LinearOp op, q::DequantizeOp weight);
   mlir::Value quantizedProduct(q::LinearOp op);
   mlir::Value groupedProduct(q::LinearOp op);
@@ -78,6 +89,7 @@ private:
                             int64_t blocks);
 
   LlmToOnnxOptions options;
+  int64_t opset;
   mlir::func::FuncOp function;
   NodeBuilder builder;
   mlir::IRMapping map;

@@ -20,6 +20,8 @@ enum class OnnxDataType {
   Float = 1,
   UInt8 = 2,
   Int8 = 3,
+  Int32 = 6,
+  Int64 = 7,
   Float16 = 10,
   Double = 11,
   BFloat16 = 16,
@@ -38,6 +40,10 @@ static OnnxDataType toOnnxDataType(Type elementType) {
   if (elementType.isF32())
     return OnnxDataType::Float;
   auto integer = ::mlir::cast<IntegerType>(elementType);
+  if (integer.getWidth() == 64)
+    return OnnxDataType::Int64;
+  if (integer.getWidth() == 32)
+    return OnnxDataType::Int32;
   if (integer.getWidth() == 4)
     return integer.isUnsigned() ? OnnxDataType::UInt4 : OnnxDataType::Int4;
   return integer.isUnsigned() ? OnnxDataType::UInt8 : OnnxDataType::Int8;

@@ -65,21 +65,22 @@ static FailureOr<Rotated> matchRotated(Value heads, Operation *reader) {
 }
 
 /// What is quantized on its way into the cache, or the rows themselves.
-static FailureOr<Value> matchQuantizer(llm::KvAppendOp append, CacheQuantizer &quantizer) {
-  auto dequantize = append.getRows().getDefiningOp<q::DequantizeOp>();
+static FailureOr<Value> matchQuantizer(Operation *extension, CacheQuantizer &quantizer) {
+  Value rows = extension->getOperand(1);
+  auto dequantize = rows.getDefiningOp<q::DequantizeOp>();
   if (!dequantize)
-    return append.getRows();
+    return rows;
   quantizer.quantize = dequantize.getCodes().getDefiningOp<q::QuantizeDynamicOp>();
   if (!quantizer.quantize || dequantize.getScale() != quantizer.quantize.getScale() ||
       dequantize.getZero() != quantizer.quantize.getZero())
-    return refuse(append, "expected rows quantized by q.quantize_dynamic to enter the cache");
+    return refuse(extension, "expected rows quantized by q.quantize_dynamic to enter the cache");
   return quantizer.quantize.getInput();
 }
 
-FailureOr<tile::CacheAttr> CacheQuantizer::makeCache(int64_t headDim, int64_t pageTokens, Operation *append) const {
-  MLIRContext *context = append->getContext();
+FailureOr<tile::CacheAttr> CacheQuantizer::makeCache(int64_t headDim, int64_t pageTokens, Operation *extension) const {
+  MLIRContext *context = extension->getContext();
   Builder builder(context);
-  auto emit = [&] { return append->emitError() << nodePrefix(append) << "llm-kv-lower: "; };
+  auto emit = [&] { return extension->emitError() << nodePrefix(extension) << "llm-kv-lower: "; };
   q::QuantizeDynamicOp op = quantize;
   auto make = [&](int64_t bits, int64_t group, double clip, tile::Scheme scheme, tile::ScaleType scale) {
     return tile::CacheAttr::getChecked(emit, context, bits, headDim, group, pageTokens, builder.getF64FloatAttr(clip),
@@ -103,25 +104,28 @@ FailureOr<tile::CacheAttr> CacheQuantizer::makeCache(int64_t headDim, int64_t pa
 FailureOr<AttentionBlock> quantopt::matchAttentionBlock(llm::AttentionOp attention) {
   AttentionBlock block;
   block.attention = attention;
-  block.keyAppend = attention.getKey().getDefiningOp<llm::KvAppendOp>();
-  block.valueAppend = attention.getValue().getDefiningOp<llm::KvAppendOp>();
-  auto isArgument = [](llm::KvAppendOp append) { return append && isa<BlockArgument>(append.getCache()); };
-  if (!isArgument(block.keyAppend) || !isArgument(block.valueAppend))
-    return refuse(attention, "expected keys and values to be appended to caches that are arguments of the function");
+  block.keyExtension = attention.getKey().getDefiningOp();
+  block.valueExtension = attention.getValue().getDefiningOp();
+  auto extendsArgument = [](Operation *op) {
+    return llm::isCacheExtension(op) && isa<BlockArgument>(op->getOperand(0));
+  };
+  if (!extendsArgument(block.keyExtension) || !extendsArgument(block.valueExtension))
+    return refuse(attention, "expected keys and values to be appended to caches that are arguments of the function, or "
+                             "written into them");
   if (!attention.getMask())
     return refuse(attention, "expected a mask: attention without one is not causal");
 
-  FailureOr<Value> keys = matchQuantizer(block.keyAppend, block.keyQuantizer);
-  FailureOr<Value> values = matchQuantizer(block.valueAppend, block.valueQuantizer);
+  FailureOr<Value> keys = matchQuantizer(block.keyExtension, block.keyQuantizer);
+  FailureOr<Value> values = matchQuantizer(block.valueExtension, block.valueQuantizer);
   if (failed(keys) || failed(values))
     return failure();
   FailureOr<Rotated> query = matchRotated(attention.getQuery(), attention);
   if (failed(query))
     return failure();
-  FailureOr<Rotated> key = matchRotated(*keys, block.keyAppend);
+  FailureOr<Rotated> key = matchRotated(*keys, block.keyExtension);
   if (failed(key))
     return failure();
-  FailureOr<Value> value = matchSplit(*values, block.valueAppend);
+  FailureOr<Value> value = matchSplit(*values, block.valueExtension);
   if (failed(value))
     return failure();
   if (query->cos != key->cos || query->sin != key->sin || query->transform != key->transform)

@@ -17,13 +17,14 @@ namespace quantopt {
 struct CacheQuantizer {
   q::QuantizeDynamicOp quantize;
   /// The layout for pages of that many tokens. Fails, with a diagnostic, for what no layout says.
-  mlir::FailureOr<tile::CacheAttr> makeCache(int64_t headDim, int64_t pageTokens, mlir::Operation *append) const;
+  mlir::FailureOr<tile::CacheAttr> makeCache(int64_t headDim, int64_t pageTokens, mlir::Operation *extension) const;
 };
 
 /// One llm.attention with everything between the linears before and the linear behind it.
 struct AttentionBlock {
   llm::AttentionOp attention;
-  llm::KvAppendOp keyAppend, valueAppend;
+  /// llm.kv_append or llm.kv_write.
+  mlir::Operation *keyExtension = nullptr, *valueExtension = nullptr;
   /// Rows of the linears, [B, S, heads·d].
   mlir::Value query, key, value;
   /// Tables of the positions.

@@ -72,9 +72,9 @@ private:
   /// What the block's tables and mask say; the same values are evaluated once.
   LogicalResult prepare(AttentionBlock &block) {
     int64_t headDim = lastSize(block.attention.getQuery());
-    FailureOr<tile::CacheAttr> keys = block.keyQuantizer.makeCache(headDim, options.pageTokens(), block.keyAppend);
+    FailureOr<tile::CacheAttr> keys = block.keyQuantizer.makeCache(headDim, options.pageTokens(), block.keyExtension);
     FailureOr<tile::CacheAttr> values =
-        block.valueQuantizer.makeCache(headDim, options.pageTokens(), block.valueAppend);
+        block.valueQuantizer.makeCache(headDim, options.pageTokens(), block.valueExtension);
     if (failed(keys) || failed(values))
       return failure();
     if (*keys != *values)
@@ -85,6 +85,10 @@ private:
     FailureOr<int64_t> window = windowOf(block.attention.getMask());
     if (failed(cos) || failed(sin) || failed(window))
       return failure();
+    for (Operation *extension : {block.keyExtension, block.valueExtension})
+      if (auto write = dyn_cast<llm::KvWriteOp>(extension))
+        if (checkedIndices.insert(write.getIndex()).second && failed(tables.checkWriteIndex(write.getIndex())))
+          return failure();
     prepared[block.attention] = {*keys, *cos, *sin, *window};
     return success();
   }
@@ -150,8 +154,8 @@ private:
   }
 
   /// The memory that takes the place of a cache: an argument, and a result where the function returns the cache.
-  Value addCache(llm::KvAppendOp append, tile::CacheAttr cache, const Twine &name) {
-    auto old = cast<BlockArgument>(append.getCache());
+  Value addCache(Operation *extension, tile::CacheAttr cache, const Twine &name) {
+    auto old = cast<BlockArgument>(extension->getOperand(0));
     auto state = function.getArgAttrOfType<StringAttr>(old.getArgNumber(), llm::stateAttrName);
     std::string text = state ? state.str() : name.str();
     int64_t heads = typeOf(old).getDimSize(1);
@@ -164,8 +168,8 @@ private:
   void lower(AttentionBlock &block) {
     const Prepared &known = prepared[block.attention];
     std::string layer = "layers." + std::to_string(numLayers++);
-    Value keys = addCache(block.keyAppend, known.cache, layer + ".key");
-    Value values = addCache(block.valueAppend, known.cache, layer + ".value");
+    Value keys = addCache(block.keyExtension, known.cache, layer + ".key");
+    Value values = addCache(block.valueExtension, known.cache, layer + ".value");
     Value cos = parameter("rope.cos", known.cos), sin = parameter("rope.sin", known.sin);
 
     builder.setInsertionPoint(block.attention);
@@ -196,7 +200,7 @@ private:
     SmallVector<Value> results;
     SmallVector<DictionaryAttr> attributes;
     for (auto [i, value] : llvm::enumerate(terminator->getOperands())) {
-      if (value.getDefiningOp<llm::KvAppendOp>())
+      if (llm::isCacheExtension(value.getDefiningOp()))
         continue;
       results.push_back(value);
       attributes.push_back(function.getResultAttrDict(i));
@@ -236,6 +240,8 @@ private:
   llvm::DenseMap<Operation *, Prepared> prepared;
   llvm::DenseMap<Value, DenseElementsAttr> positionTables;
   llvm::DenseMap<Value, int64_t> windows;
+  /// Where llm.kv_write writes, known to be behind the past.
+  llvm::DenseSet<Value> checkedIndices;
   llvm::DenseMap<Attribute, Value> parameters;
   llvm::StringMap<unsigned> numTables;
   SmallVector<Cache> caches;

@@ -7,6 +7,7 @@
 #include "StepTables.h"
 #include "mlir/IR/IRMapping.h"
 #include "quantopt/Dialect/Support/NodeName.h"
+#include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Interp/Interpreter.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include <cstring>
@@ -51,9 +52,14 @@ public:
     llvm::Expected<SmallVector<Tensor>> results = interp::Interpreter(function, &evaluator).run(inputs);
     if (!results)
       return refuse(value, "cannot be evaluated: " + llvm::toString(results.takeError()));
-    if (results->front().dtype() != DType::F32)
-      return refuse(value, "expected f32 values");
     return results->front();
+  }
+
+  FailureOr<Tensor> evaluateFloats(const DecoderStep &step) {
+    FailureOr<Tensor> result = evaluate(step);
+    if (succeeded(result) && result->dtype() != DType::F32)
+      return refuse(value, "expected f32 values");
+    return result;
   }
 
 private:
@@ -79,9 +85,9 @@ static bool hasRows(const Tensor &table, int64_t batch, int64_t tokens) {
 
 FailureOr<DenseElementsAttr> StepTables::makePositionTable(Value table, int64_t positions) {
   Slice slice(table);
-  FailureOr<Tensor> all = slice.evaluate({positions, 0, {0}});
+  FailureOr<Tensor> all = slice.evaluateFloats({positions, 0, {0}});
   DecoderStep padded{6, 5, {0, 3}};
-  FailureOr<Tensor> probe = slice.evaluate(padded);
+  FailureOr<Tensor> probe = slice.evaluateFloats(padded);
   if (failed(all) || failed(probe))
     return failure();
   if (!hasRows(*all, 1, positions) || !hasRows(*probe, 2, padded.tokens))
@@ -115,24 +121,29 @@ FailureOr<DenseElementsAttr> StepTables::makePositionTable(Value table, int64_t 
 enum class Kept { No, Yes, Unclear };
 static Kept isKept(float value) { return value == 0 ? Kept::Yes : value <= -10000 ? Kept::No : Kept::Unclear; }
 
-/// [B or 1, 1, S, P + S] for that step.
+/// [B or 1, 1, S, P + S] for that step, or longer.
 static bool isMaskOf(const Tensor &mask, const DecoderStep &step) {
   int64_t batch = step.padding.size();
   return mask.rank() == 4 && mask.dim(1) == 1 && (mask.dim(0) == 1 || mask.dim(0) == batch) &&
-         mask.dim(2) == step.tokens && mask.dim(3) == step.past + step.tokens;
+         mask.dim(2) == step.tokens && mask.dim(3) >= step.past + step.tokens;
+}
+
+/// How many tokens of a sequence come before the step's, where it has no padding but is shorter by that.
+static int64_t pastOf(const DecoderStep &step, int64_t sequence) {
+  return std::max<int64_t>(step.past - step.padding[sequence], 0);
 }
 
 /// Whether the mask keeps what attention with that window keeps, on all rows that are no padding.
-static bool agrees(const Tensor &mask, const DecoderStep &step, int64_t window) {
-  int64_t keys = step.past + step.tokens;
+static bool agrees(const Tensor &mask, const DecoderStep &step, int64_t window, bool isRagged) {
+  int64_t keys = mask.dim(3);
   for (int64_t b = 0; b < int64_t(step.padding.size()); ++b)
     for (int64_t s = 0; s < step.tokens; ++s) {
-      int64_t index = step.past + s;
-      if (index < step.padding[b])
+      int64_t index = (isRagged ? pastOf(step, b) : step.past) + s, hidden = isRagged ? 0 : step.padding[b];
+      if (index < hidden)
         continue;
       const float *row = mask.data<float>().data() + ((mask.dim(0) == 1 ? 0 : b) * step.tokens + s) * keys;
       for (int64_t t = 0; t < keys; ++t) {
-        bool expected = t <= index && t >= step.padding[b] && (!window || t > index - window);
+        bool expected = t <= index && t >= hidden && (!window || t > index - window);
         if (isKept(row[t]) != (expected ? Kept::Yes : Kept::No))
           return false;
       }
@@ -144,9 +155,12 @@ FailureOr<int64_t> StepTables::findWindow(Value mask, int64_t context) {
   // The last token of a full context shows how far back one looks.
   DecoderStep last{1, context - 1, {0}};
   Slice slice(mask);
-  FailureOr<Tensor> row = slice.evaluate(last);
+  FailureOr<Tensor> row = slice.evaluateFloats(last);
   if (failed(row))
     return failure();
+  if (row->rank() == 4 && row->dim(3) < context)
+    return refuse(mask,
+                  "the caches of the model have " + Twine(row->dim(3)) + " rows: use a max-context of at most that");
   if (!isMaskOf(*row, last))
     return refuse(mask, "expected a mask [B, 1, S, past + S]");
   int64_t kept = llvm::count_if(row->data<float>(), [](float value) { return isKept(value) == Kept::Yes; });
@@ -154,15 +168,34 @@ FailureOr<int64_t> StepTables::findWindow(Value mask, int64_t context) {
   SmallVector<DecoderStep> steps{{7, 0, {0, 3}}, {5, 4, {2, 0}}, {1, 9, {0, 3}}, {1, context - 1, {0, 7}}};
   if (window && window + 8 < context)
     steps.push_back({8, window - 3, {0, 2}});
-  bool readsPadding = llvm::is_contained(interp::findInputRoles(function), interp::InputRole::AttentionMask);
+  bool readsPadding =
+      isRagged() || llvm::is_contained(interp::findInputRoles(function), interp::InputRole::AttentionMask);
   for (DecoderStep &step : steps) {
     if (!readsPadding)
       step.padding = {0, 0};
-    FailureOr<Tensor> probe = slice.evaluate(step);
+    FailureOr<Tensor> probe = slice.evaluateFloats(step);
     if (failed(probe))
       return failure();
-    if (!isMaskOf(*probe, step) || !agrees(*probe, step, window))
+    if (!isMaskOf(*probe, step) || !agrees(*probe, step, window, isRagged()))
       return refuse(mask, "expected a mask that is causal, with padding on the left and a sliding window at most");
   }
   return window;
+}
+
+//===----------------------------------------------------------------------------===//
+// Indices of new rows
+//===----------------------------------------------------------------------------===//
+
+LogicalResult StepTables::checkWriteIndex(Value index) {
+  Slice slice(index);
+  for (const DecoderStep &step : {DecoderStep{7, 0, {0, 3}}, DecoderStep{1, 9, {0, 3}}, DecoderStep{3, 5, {2, 0}}}) {
+    FailureOr<Tensor> probe = slice.evaluate(step);
+    if (failed(probe))
+      return failure();
+    SmallVector<int64_t> positions = compute::toIntegers(*probe);
+    for (auto [sequence, position] : llvm::enumerate(positions))
+      if (position != pastOf(step, sequence))
+        return refuse(index, "expected new rows to be written behind the tokens that are in the cache");
+  }
+  return success();
 }

@@ -17,7 +17,7 @@ using namespace quantopt::interp;
 using Role = InputRole;
 
 namespace {
-/// Tokens of buffers whose length nothing fixes.
+/// Tokens of buffers whose length nothing fixes, if a step has no more.
 constexpr int64_t defaultBufferLength = 16;
 
 /// Sizes of one step, and how the sequences of the batch differ in length.
@@ -77,7 +77,7 @@ static std::optional<int64_t> sizeByRole(const InputDescription &input, int64_t 
   case Role::Cache:
     // Caches of five dimensions hold keys and values in the first one.
     if (dim == input.sequenceDim)
-      return input.isBuffer ? defaultBufferLength : sizes.past;
+      return input.isBuffer ? std::max(defaultBufferLength, sizes.past + sizes.tokens) : sizes.past;
     return dim == (rank == 5 ? 1 : 0) ? std::optional<int64_t>(sizes.batch()) : std::nullopt;
   case Role::WriteIndex:
   case Role::Length:

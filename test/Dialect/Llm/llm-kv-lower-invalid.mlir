@@ -11,7 +11,7 @@ func.func @no_mask(%ids: tensor<?x?xi64>, %q: tensor<?x4x?x16xf32>, %k: tensor<?
 
 // -----
 func.func @no_cache(%q: tensor<?x4x?x16xf32>, %k: tensor<?x4x?x16xf32>) -> tensor<?x4x?x16xf32> {
-  // expected-error@+1 {{expected keys and values to be appended to caches that are arguments of the function}}
+  // expected-error@+1 {{expected keys and values to be appended to caches that are arguments of the function, or written into them}}
   %a = llm.attention %q, %k, %k {scale = 0.25 : f64} : (tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>) -> tensor<?x4x?x16xf32>
   return %a : tensor<?x4x?x16xf32>
 }

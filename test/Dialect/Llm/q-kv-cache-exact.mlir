@@ -45,3 +45,10 @@ func.func @unread(%past: tensor<?x3x?x8xf32>, %rows: tensor<?x3x?x8xf32>) -> ten
   %k = llm.kv_append %past, %rows : (tensor<?x3x?x8xf32>, tensor<?x3x?x8xf32>) -> tensor<?x3x?x8xf32>
   return %k : tensor<?x3x?x8xf32>
 }
+
+// -----
+func.func @buffer(%cache: tensor<?x3x64x8xf32>, %rows: tensor<?x3x?x8xf32>, %index: tensor<?xi64>) -> tensor<?x3x64x8xf32> {
+  // expected-error@+1 {{q-kv-cache with sinks or residual: expected a cache that grows; this one is written in place}}
+  %k = llm.kv_write %cache, %rows at %index : (tensor<?x3x64x8xf32>, tensor<?x3x?x8xf32>, tensor<?xi64>) -> tensor<?x3x64x8xf32>
+  return %k : tensor<?x3x64x8xf32>
+}

@@ -35,3 +35,15 @@ func.func @no_cache(%q: tensor<?x3x?x8xf32>, %k: tensor<?x3x?x8xf32>) -> tensor<
   %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x3x?x8xf32>, tensor<?x3x?x8xf32>, tensor<?x3x?x8xf32>) -> tensor<?x3x?x8xf32>
   return %a : tensor<?x3x?x8xf32>
 }
+
+// -----
+// What is written into a buffer, as what is appended.
+// CHECK-LABEL: @write
+func.func @write(%cache: tensor<?x3x64x8xf32>, %rows: tensor<?x3x?x8xf32>, %index: tensor<?xi64>) -> tensor<?x3x64x8xf32> {
+  // CHECK: %[[C:.*]], %[[S:.*]], %[[Z:.*]] = q.quantize_dynamic %arg1
+  // CHECK: %[[R:.*]] = q.dequantize %[[C]], %[[S]] zero %[[Z]]
+  // CHECK: llm.kv_write %arg0, %[[R]] at %arg2
+  // LEAVE: llm.kv_write %arg0, %arg1 at %arg2
+  %k = llm.kv_write %cache, %rows at %index : (tensor<?x3x64x8xf32>, tensor<?x3x?x8xf32>, tensor<?xi64>) -> tensor<?x3x64x8xf32>
+  return %k : tensor<?x3x64x8xf32>
+}

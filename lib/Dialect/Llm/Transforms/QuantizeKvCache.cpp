@@ -47,36 +47,36 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
     if (bits == 16)
       return;
     SmallVector<llm::AttentionOp> attentions;
-    SmallVector<llm::KvAppendOp> appends;
+    SmallVector<Operation *> extensions;
     bool isMixed = false;
     getOperation().walk([&](Operation *op) {
       isMixed |= isa<llm::MixedAttentionOp>(op);
       if (auto attention = dyn_cast<llm::AttentionOp>(op))
         attentions.push_back(attention);
-      if (auto append = dyn_cast<llm::KvAppendOp>(op))
-        appends.push_back(append);
+      if (llm::isCacheExtension(op))
+        extensions.push_back(op);
     });
     if (isMixed) // the cache is quantized already
       return;
-    if (!attentions.empty() && appends.empty())
+    if (!attentions.empty() && extensions.empty())
       getOperation().emitWarning() << "has attention but no cache: there is nothing for q-kv-cache to quantize";
     bool isExactSomewhere = sinks || residual;
-    if (isExactSomewhere && failed(quantizeReads(attentions, appends)))
+    if (isExactSomewhere && failed(quantizeReads(attentions, extensions)))
       return signalPassFailure();
     if (!isExactSomewhere)
-      llvm::for_each(appends, [&](llm::KvAppendOp append) { quantizeRows(append); });
+      llvm::for_each(extensions, [&](Operation *extension) { quantizeRows(extension->getOpOperand(1)); });
   }
 
   /// What enters the cache becomes values of codes.
-  void quantizeRows(llm::KvAppendOp append) {
-    if (append.getRows().getDefiningOp<q::DequantizeOp>())
+  void quantizeRows(OpOperand &rows) {
+    if (rows.get().getDefiningOp<q::DequantizeOp>())
       return;
-    llm::DynamicCodes codes = llm::quantizeDynamic(append.getRows(), options);
-    append.getRowsMutable().assign(llm::dequantize(codes));
+    llm::DynamicCodes codes = llm::quantizeDynamic(rows.get(), options);
+    rows.set(llm::dequantize(codes));
   }
 
   /// The cache stays exact, and attention reads values of its codes except for sinks and window.
-  LogicalResult quantizeReads(ArrayRef<llm::AttentionOp> attentions, ArrayRef<llm::KvAppendOp> appends) {
+  LogicalResult quantizeReads(ArrayRef<llm::AttentionOp> attentions, ArrayRef<Operation *> extensions) {
     bool hasKeyBlocks = keys == "channel";
     llm::DynamicCodeOptions keyOptions = options;
     if (hasKeyBlocks) {
@@ -104,10 +104,12 @@ struct QKvCachePass : quantopt::impl::QKvCachePassBase<QKvCachePass> {
       attention.replaceAllUsesWith(mixed.getResult());
       attention.erase();
     }
-    for (llm::KvAppendOp append : appends)
-      if (!read.contains(append))
-        return append.emitError() << nodePrefix(append)
-                                  << "q-kv-cache with sinks or residual: expected a cache that llm.attention reads";
+    for (Operation *extension : extensions)
+      if (!read.contains(extension))
+        return extension->emitError() << nodePrefix(extension)
+                                      << "q-kv-cache with sinks or residual: expected a cache that "
+                                      << (isa<llm::KvWriteOp>(extension) ? "grows; this one is written in place"
+                                                                         : "llm.attention reads");
     return success();
   }
 

@@ -170,7 +170,11 @@ RankedTensorType quantopt::rot::withBasis(RankedTensorType type, int64_t dim, Tr
     llvm::copy(basis.getDims(), dims.begin());
   dims[dim] = t ? t : UnitAttr::get(type.getContext());
   bool isStandard = llvm::all_of(dims, llvm::IsaPred<UnitAttr>);
-  return type.cloneWithEncoding(isStandard ? Attribute() : BasisAttr::get(type.getContext(), dims));
+  SmallVector<int64_t> shape(type.getShape());
+  if (t && type.isDynamicDim(dim))
+    shape[dim] = sizeOf(t);
+  return RankedTensorType::get(shape, type.getElementType(),
+                               isStandard ? Attribute() : BasisAttr::get(type.getContext(), dims));
 }
 
 LogicalResult HadamardAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t size, int64_t seed) {

@@ -28,6 +28,10 @@ inline constexpr ::llvm::StringLiteral phaseAttrName = "llm.phase";
 /// Of a function: the rows of its launches at most, for tile-select. I64.
 inline constexpr ::llvm::StringLiteral maxRowsAttrName = "tile.max_rows";
 
+/// Whether an op extends a cache, by appending to it or writing into it: operand 0 is the cache, operand 1 its new
+/// rows.
+inline bool isCacheExtension(::mlir::Operation *op) { return ::llvm::isa_and_nonnull<KvAppendOp, KvWriteOp>(op); }
+
 } // namespace quantopt::llm
 
 #endif // QUANTOPT_DIALECT_LLM_IR_LLM_H

@@ -63,7 +63,7 @@ mlir::LogicalResult verifyBasisTies(mlir::Operation *op);
 /// The transform of a dimension, null when standard (or not a ranked tensor).
 Transform getBasis(mlir::Type type, int64_t dim);
 inline Transform getBasis(mlir::Value value, int64_t dim) { return getBasis(value.getType(), dim); }
-/// `type` with dimension `dim` in basis `t`.
+/// `type` with dimension `dim` in basis `t`, and of the size of `t` where it was dynamic.
 mlir::RankedTensorType withBasis(mlir::RankedTensorType type, int64_t dim, Transform t);
 /// `type` with everything in the standard basis.
 mlir::RankedTensorType inStandardBasis(mlir::RankedTensorType type);
