@@ -318,6 +318,8 @@ FailureOr<Reemission::Slots> Reemission::initializerSlots(MessageBytes &added) {
 
 /// Whether what the graph declares is what the IR has. Where the graph leaves a dimension open, inference may know it.
 static bool agrees(const ValueInfoProto &declared, Type type, ArrayAttr dims, MLIRContext *context) {
+  if (!declared.has_type())
+    return true;
   DeclaredType original = importType(declared.type(), context);
   auto originalTensor = dyn_cast_or_null<TensorType>(original.type), tensor = dyn_cast<TensorType>(type);
   if (!originalTensor || !tensor)

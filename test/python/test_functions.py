@@ -22,7 +22,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 ROOT = Path(__file__).resolve().parents[2]
 RNG = np.random.default_rng(3)
 X = RNG.standard_normal((3, 4)).astype(np.float32)
-HEADER = '<ir_version: 10, opset_import: ["" : 18, "own" : 1]>\n'
+HEADER = '<ir_version: 10, opset_import: ["" : 18, "own" : 1, "com.microsoft" : 1]>\n'
 
 
 def quant_check(folder, *arguments):
@@ -100,6 +100,11 @@ SMALL = {
         graph (float[a, 4] x) => (float[a, 4] y) { b = Neg (x) c = own.Twice (b) y = own.Twice (c) }
         <domain: "own", opset_import: ["" : 18]>
         Twice (x) => (b) { c = Exp (x) y = Abs (c) b = Sqrt (y) }""",
+    "operators of a training runtime": """
+        graph (float[a, 4] x) => (float[a, 4] y) { t = com.microsoft.SoftmaxGrad_13 <axis = -1> (x, x) y = com.microsoft.SoftmaxGrad_13 (t, x) }
+        <domain: "com.microsoft", opset_import: ["" : 18]>
+        SoftmaxGrad_13 <axis: int = 0> (d, p) => (g) { a = Constant <value_ints: ints = [-1]> () m = Mul (d, p) s = ReduceSum <keepdims = 1> (m, a)
+          f = Mul (s, p) h = Hardmax <axis: int = @axis> (f) k = Sub (m, f) g = Add (k, h) }""",
     "calls in branches": """
         graph (float[a, 4] x) => (float[a, 4] y) {
           zero = Constant <value_float: float = 0.0> ()

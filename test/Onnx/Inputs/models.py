@@ -85,6 +85,10 @@ def odd(folder):
     (folder / "model.onnx").write_bytes(result.SerializeToString() + b"\xe2\x03\x05later")
 
 
+def untyped(folder):
+    return model([helper.make_node("Abs", ["x"], ["y"])], outputs=[onnx.ValueInfoProto(name="y")])
+
+
 def unsorted(folder):
     return model([helper.make_node("Neg", ["h"], ["y"], "second"), helper.make_node("Abs", ["x"], ["h"], "first")])
 
