@@ -8,6 +8,7 @@
 // The pass is here and not beside its patterns because conversions are below the interpreter.
 //
 //===----------------------------------------------------------------------------===//
+#include "ResolveBranches.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
@@ -69,7 +70,7 @@ struct RecognizePass : quantopt::impl::RecognizePassBase<RecognizePass> {
       if (function.isDeclaration() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
         continue;
       if (!verify)
-        recognizeDecoder(function);
+        recognize(function);
       else if (failed(recognizeAndProve(function)))
         signalPassFailure();
       if (summary)
@@ -77,10 +78,15 @@ struct RecognizePass : quantopt::impl::RecognizePassBase<RecognizePass> {
     }
   }
 
+  static void recognize(func::FuncOp function) {
+    resolveBranches(function);
+    recognizeDecoder(function);
+  }
+
   LogicalResult recognizeAndProve(func::FuncOp function) {
     Proof proof(function);
     llvm::Error obstacle = proof.begin();
-    recognizeDecoder(function);
+    recognize(function);
     if (obstacle) {
       emitRemark(function.getLoc()) << "llm-recognize is not verified: " << llvm::toString(std::move(obstacle));
       return success();

@@ -24,10 +24,14 @@ void SymbolicShapes::refine(Fact &fact, Type type) {
   if (!tensor)
     return;
   if (!fact.shape) {
+    Type inferred = fact.elementType;
     fact = inference.declare(type, {});
+    if (inferred && isa<UnknownType>(fact.elementType))
+      fact.elementType = inferred;
     return;
   }
-  fact.elementType = tensor.getElementType();
+  if (!fact.elementType || !isa<UnknownType>(tensor.getElementType()))
+    fact.elementType = tensor.getElementType();
   if (!tensor.hasRank() || tensor.getRank() != int64_t(fact.shape->size()))
     return;
   for (auto [dim, size] : llvm::zip_equal(*fact.shape, tensor.getShape()))
@@ -85,6 +89,8 @@ void SymbolicShapes::notifyOperationErased(Operation *op) {
 //===----------------------------------------------------------------------------===//
 // Questions
 //===----------------------------------------------------------------------------===//
+
+Type SymbolicShapes::typeOf(Value value) { return factOf(value).toType(inference.getContext()); }
 
 std::optional<ArrayRef<SymbolicDim>> SymbolicShapes::shapeOf(Value value) {
   const Fact &fact = factOf(value);

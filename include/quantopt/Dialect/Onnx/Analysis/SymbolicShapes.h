@@ -34,6 +34,8 @@ public:
   std::optional<llvm::ArrayRef<SymbolicDim>> valuesOf(mlir::Value value);
   /// All elements, when all are constants.
   std::optional<llvm::SmallVector<int64_t>> constantsOf(mlir::Value value);
+  /// What is known of a tensor's type.
+  mlir::Type typeOf(mlir::Value value);
   /// Whether both have the same shape for all sizes of the arguments for which the function can be run.
   bool haveEqualShape(mlir::Value a, mlir::Value b);
   /// Whether both dimensions are the same size; negative ones count from the end.

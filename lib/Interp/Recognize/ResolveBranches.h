@@ -1,0 +1,19 @@
+//===- ResolveBranches.h - If with a condition that is known --------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#ifndef QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
+#define QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace quantopt {
+
+/// Replaces each onnx.If whose condition follows from types and constants by the nodes of the branch that is taken.
+void resolveBranches(mlir::func::FuncOp function);
+
+} // namespace quantopt
+
+#endif // QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
