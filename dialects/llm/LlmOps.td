@@ -92,15 +92,39 @@ def Llm_GegluOp : Llm_Elementwise<"geglu"> {
   let summary = "gelu(gate) · up";
   let description = [{
     As `llm.swiglu`, with the Gaussian error linear unit (Shazeer 2020, Gemma): x·Φ(x) where `approximate` is "none", and
-    x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) where it is "tanh".
+    x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))) where it is "tanh". `factor` and `cubic` are as in `llm.activation`.
 
     Example:
     ```mlir
     %h = llm.geglu %g, %u {approximate = "tanh"} : (tensor<?x?x1536xf32>, tensor<?x?x1536xf32>) -> tensor<?x?x1536xf32>
     ```
   }];
-  let arguments = (ins AnyRankedTensor:$gate, AnyRankedTensor:$up, StrAttr:$approximate);
+  let arguments = (ins AnyRankedTensor:$gate, AnyRankedTensor:$up, StrAttr:$approximate, OptionalAttr<F64Attr>:$factor,
+                   OptionalAttr<F64Attr>:$cubic);
   let assemblyFormat = "$gate `,` $up attr-dict `:` functional-type(operands, results)";
+  let extraClassDeclaration = [{
+    /// What GELU computes, with the numbers that it has unless the graph states others.
+    GeluForm getGelu() { return GeluForm::of(getApproximate() == "tanh", getFactor(), getCubic()); }
+  }];
+}
+def Llm_ActivationOp : Llm_Elementwise<"activation"> {
+  let summary = "An activation between two linears, without a gate";
+  let description = [{
+    `function` is "gelu", x·Φ(x) = x/2·(1 + erf(x/√2)); "gelu_tanh", x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))); "relu"; or
+    "relu_squared", max(x, 0)² (So et al. 2021, Nemotron).
+
+    Graphs that write GELU out have 1/√2, √(2/π) and 0.044715 rounded to the type they compute in. `factor` and `cubic`
+    then are these numbers, so that no bit is lost.
+
+    Example: `%h = llm.activation %x {function = "gelu"} : (tensor<?x?x2048xf32>) -> tensor<?x?x2048xf32>`
+  }];
+  let arguments = (ins AnyRankedTensor:$input, StrAttr:$function, OptionalAttr<F64Attr>:$factor,
+                   OptionalAttr<F64Attr>:$cubic);
+  let assemblyFormat = "$input attr-dict `:` functional-type(operands, results)";
+  let extraClassDeclaration = [{
+    /// What GELU computes, with the numbers that it has unless the graph states others.
+    GeluForm getGelu() { return GeluForm::of(getFunction() == "gelu_tanh", getFactor(), getCubic()); }
+  }];
 }
 def Llm_ScaleOp : Llm_Elementwise<"scale"> {
   let summary = "x times one number";

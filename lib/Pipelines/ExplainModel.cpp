@@ -21,7 +21,8 @@ struct Architecture {
   int64_t layers = 0, hidden = 0, heads = 0, kvHeads = 0, headSize = 0, rotated = 0, intermediate = 0, vocabulary = 0;
   double eps = 0, softcap = 0;
   bool hasRmsNorm = false, hasLayerNorm = false, addsOne = false, hasHeadNorms = false, hasOutputNorms = false;
-  bool hasSwiglu = false, hasGeglu = false, isInterleaved = false, hasRope = false, isParallel = false;
+  bool hasSwiglu = false, hasGeglu = false, hasUngated = false, isInterleaved = false, hasRope = false,
+       isParallel = false;
   bool isPacked = false, scalesEmbedding = false, scalesResidual = false;
   /// Last parts of the roles of linears with a bias.
   llvm::StringSet<> biases;
@@ -106,6 +107,7 @@ static void noteNode(NodeOpInterface node, Architecture &a) {
 static void noteMlp(Operation *op, Architecture &a) {
   a.hasSwiglu |= isa<llm::SwigluOp>(op);
   a.hasGeglu |= isa<llm::GegluOp>(op);
+  a.hasUngated |= isa<llm::ActivationOp>(op);
   a.intermediate = std::max(a.intermediate, sizeOf(op->getResult(0), -1));
 }
 
@@ -146,7 +148,7 @@ static Architecture findArchitecture(func::FuncOp function) {
     } else if (auto split = dyn_cast<llm::SplitHeadsOp>(op)) {
       a.headSize = std::max(a.headSize, sizeOf(split.getResult(), 3));
       a.heads = std::max(a.heads, sizeOf(split.getResult(), 1));
-    } else if (isa<llm::SwigluOp, llm::GegluOp>(op)) {
+    } else if (isa<llm::SwigluOp, llm::GegluOp, llm::ActivationOp>(op)) {
       noteMlp(op, a);
     } else if (auto scale = dyn_cast<llm::ScaleOp>(op)) {
       noteScale(scale, a);
@@ -266,7 +268,8 @@ static void explainMlp(const Architecture &a, std::vector<Fact> &facts) {
                    a.hasSwiglu && a.hasGeglu ? "SwiGLU and GeGLU"
                    : a.hasSwiglu             ? "SwiGLU"
                    : a.hasGeglu              ? "GeGLU"
-                                             : "not gated, or not recognised");
+                   : a.hasUngated            ? "not gated"
+                                             : "not recognised");
   SmallVector<StringRef> names(a.biases.keys().begin(), a.biases.keys().end());
   llvm::sort(names);
   Explanation::add(facts, "biases", names.empty() ? "none" : llvm::join(names, ", "));

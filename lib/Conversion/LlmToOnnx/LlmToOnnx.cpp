@@ -36,8 +36,8 @@ LogicalResult Lowering::lowerOp(Operation *op) {
   Value value =
       llvm::TypeSwitch<Operation *, Value>(op)
           .Case<llm::EmbeddingOp, llm::RmsNormOp, llm::LayerNormOp, llm::LinearOp, llm::ResidualAddOp, llm::SwigluOp,
-                llm::GegluOp, llm::ScaleOp, llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp, llm::KvAppendOp,
-                llm::KvWriteOp, llm::AttentionOp, q::LinearOp, q::DequantizeOp, rot::ConvertOp>(
+                llm::GegluOp, llm::ActivationOp, llm::ScaleOp, llm::SplitHeadsOp, llm::MergeHeadsOp, llm::RopeOp,
+                llm::KvAppendOp, llm::KvWriteOp, llm::AttentionOp, q::LinearOp, q::DequantizeOp, rot::ConvertOp>(
               [&](auto typed) { return lower(typed); })
           .Case([](llm::MixedAttentionOp mixed) {
             mixed.emitOpError() << nodePrefix(mixed)

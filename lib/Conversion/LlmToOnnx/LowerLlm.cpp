@@ -96,24 +96,32 @@ Value Lowering::lower(llm::SwigluOp op) {
   return builder.like("::Mul", "mul", {silu, get(op.getUp())});
 }
 
-/// Written out: opset 21 has Gelu, but not every runtime runs it in every type.
-Value Lowering::lower(llm::GegluOp op) {
-  Value gate = get(op.getGate());
-  Type type = elementOf(gate);
+Value Lowering::gelu(Value x, llm::GeluForm form) {
+  Type type = elementOf(x);
   auto times = [&](StringRef step, Value value, double factor) {
     return builder.like("::Mul", step, {value, builder.scalar(type, factor)});
   };
   Value inner;
-  if (op.getApproximate() == "tanh") {
-    Value cube = times("cubic", builder.like("::Pow", "cube", {gate, builder.scalar(type, 3)}), 0.044715);
-    inner = builder.like("::Tanh", "tanh",
-                         times("root", builder.like("::Add", "inner", {gate, cube}), std::sqrt(2 / M_PI)));
+  if (form.isTanh) {
+    Value cube = times("cubic", builder.like("::Pow", "cube", {x, builder.scalar(type, 3)}), form.cubic);
+    inner = builder.like("::Tanh", "tanh", times("root", builder.like("::Add", "inner", {x, cube}), form.factor));
   } else {
-    inner = builder.like("::Erf", "erf", times("root", gate, M_SQRT1_2));
+    inner = builder.like("::Erf", "erf", times("root", x, form.factor));
   }
   Value share = times("half", builder.like("::Add", "one", {inner, builder.scalar(type, 1)}), 0.5);
-  Value gelu = builder.like("::Mul", "gelu", {gate, share});
-  return builder.like("::Mul", "mul", {gelu, get(op.getUp())});
+  return builder.like("::Mul", "gelu", {x, share});
+}
+
+Value Lowering::lower(llm::GegluOp op) {
+  return builder.like("::Mul", "mul", {gelu(get(op.getGate()), op.getGelu()), get(op.getUp())});
+}
+
+Value Lowering::lower(llm::ActivationOp op) {
+  Value x = get(op.getInput());
+  if (op.getFunction().starts_with("gelu"))
+    return gelu(x, op.getGelu());
+  Value positive = builder.like("::Relu", "relu", x);
+  return op.getFunction() == "relu" ? positive : builder.like("::Mul", "square", {positive, positive});
 }
 
 Value Lowering::lower(llm::ScaleOp op) {

@@ -39,6 +39,7 @@ public:
   mlir::Value lower(llm::ResidualAddOp op);
   mlir::Value lower(llm::SwigluOp op);
   mlir::Value lower(llm::GegluOp op);
+  mlir::Value lower(llm::ActivationOp op);
   mlir::Value lower(llm::ScaleOp op);
   mlir::Value lower(llm::SplitHeadsOp op);
   mlir::Value lower(llm::MergeHeadsOp op);
@@ -64,6 +65,8 @@ private:
   mlir::Value clearFrom(mlir::Value cache, mlir::Value first, mlir::Value length, llvm::ArrayRef<int64_t> shape);
   /// x · Wᵀ for a weight [N, K] that is an expression or a value.
   mlir::Value multiply(mlir::Value x, mlir::Value weight, llvm::ArrayRef<int64_t> shape);
+  /// GELU, written out: opset 21 has Gelu, but not every runtime runs it in every type.
+  mlir::Value gelu(mlir::Value x, llm::GeluForm form);
   mlir::Value addBias(mlir::Value product, mlir::Value bias);
   /// The transpose of a weight, as part of its expression.
   mlir::Value transposedWeight(mlir::Value weight);

@@ -67,7 +67,7 @@ std::optional<Dim> DimQuery::behindLayer(Operation *op, int64_t dim) {
   using Result = std::optional<Dim>;
   bool isLast = dim == rankedTypeOf(op->getResult(0)).getRank() - 1;
   return TypeSwitch<Operation *, Result>(op)
-      .Case<llm::RmsNormOp, llm::LayerNormOp, llm::ScaleOp, llm::RopeOp>(
+      .Case<llm::RmsNormOp, llm::LayerNormOp, llm::ScaleOp, llm::RopeOp, llm::ActivationOp>(
           [&](auto layer) -> Result { return ofValue(layer.getInput(), dim); })
       .Case<llm::ResidualAddOp>([&](auto add) -> Result { return ofValue(add.getLhs(), dim); })
       .Case<llm::SwigluOp, llm::GegluOp>([&](auto gated) -> Result { return ofValue(gated.getGate(), dim); })

@@ -44,7 +44,7 @@ static Value unflatten(RewriterBase &rewriter, Value value, int depth = 0) {
     return {};
   if (isa<onnx::ReshapeOp, onnx::FlattenOp>(op))
     return unflattenNode(rewriter, op);
-  if (!isa<llm::LinearOp, llm::SwigluOp, llm::GegluOp, llm::ScaleOp>(op) || !value.hasOneUse())
+  if (!isa<llm::LinearOp, llm::SwigluOp, llm::GegluOp, llm::ActivationOp, llm::ScaleOp>(op) || !value.hasOneUse())
     return {};
   // The first operand of each is rows; so is the second of the gated ones.
   bool isGated = isa<llm::SwigluOp, llm::GegluOp>(op);
@@ -78,7 +78,8 @@ LogicalResult quantopt::recognizeFlattened(Operation *root, RewriterBase &rewrit
   auto reshape = dyn_cast<onnx::ReshapeOp>(root);
   RankedTensorType matrix = reshape ? rankedType(root->getOperand(0)) : RankedTensorType();
   if (!matrix || matrix.getRank() != 2 ||
-      !isa_and_nonnull<llm::LinearOp, llm::SwigluOp, llm::GegluOp, llm::ScaleOp>(root->getOperand(0).getDefiningOp()))
+      !isa_and_nonnull<llm::LinearOp, llm::SwigluOp, llm::GegluOp, llm::ActivationOp, llm::ScaleOp>(
+          root->getOperand(0).getDefiningOp()))
     return failure();
   rewriter.setInsertionPoint(root);
   Value wide = unflatten(rewriter, root->getOperand(0));

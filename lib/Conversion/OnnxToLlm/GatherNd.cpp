@@ -4,7 +4,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "GatherNd.h"
 #include "Evaluate.h"
 #include "Match.h"
 #include "Nodes.h"

@@ -85,7 +85,7 @@ llvm::LogicalResult recognizeFlattenedSoftmax(mlir::Operation *root, mlir::Rewri
 /// that is a result as well stays a node of its own.
 bool canStandFor(mlir::Value value, mlir::Value result);
 /// Nodes that return their input: casts to the type it has, Identity, full slices, Dropout without a mask, products
-/// with 1, Reshapes that lead back to a shape.
+/// with 1, Reshapes that lead back to a shape, Concat with nothing.
 llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// Sizes of repeated heads that are those of the heads: asks these for their shape.
 llvm::LogicalResult readShapeOfHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
@@ -124,15 +124,25 @@ llvm::LogicalResult recognizePackedProjection(mlir::Operation *root, mlir::Rewri
 /// computes that.
 mlir::Value takeColumns(mlir::RewriterBase &rewriter, mlir::Value value, int64_t begin, int64_t end);
 
+// GatherNd.cpp
+/// GatherND of whole rows of a Transpose, as indexing in the middle is traced: Gather, and the Transpose behind it.
+llvm::LogicalResult recognizeGatherNd(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
 // Stream.cpp
 /// A layer's output times a number: llm.scale.
 llvm::LogicalResult recognizeScale(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// g · sigmoid(g) · u: llm.swiglu.
 llvm::LogicalResult recognizeSwiglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
-/// gelu(g) · u: llm.geglu.
-llvm::LogicalResult recognizeGeglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// A sum with a layer's output: llm.residual_add.
 llvm::LogicalResult recognizeResidualAdd(mlir::Operation *root, mlir::RewriterBase &rewriter);
+
+// Activations.cpp
+/// Gelu and Relu behind a linear, in their fused forms with a bias, too; relu(x)²: llm.activation.
+llvm::LogicalResult recognizeActivation(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// GELU by arithmetic with Erf or Tanh: llm.activation, or llm.geglu when it is gated.
+llvm::LogicalResult recognizeWrittenGelu(mlir::Operation *root, mlir::RewriterBase &rewriter);
+/// gelu(g) · u: llm.geglu.
+llvm::LogicalResult recognizeGeglu(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Heads.cpp
 /// The result shape of a Reshape or an Expand, as far as its second operand and its type tell; empty when not even the

@@ -4,7 +4,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "GatherNd.h"
 #include "Match.h"
 #include "Roles.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
@@ -31,6 +30,8 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeNorm,
                                              recognizeNormScale,
                                              recognizeSwiglu,
+                                             recognizeActivation,
+                                             recognizeWrittenGelu,
                                              recognizeGeglu,
                                              recognizeScale,
                                              recognizeSplitHeads,

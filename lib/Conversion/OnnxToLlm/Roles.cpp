@@ -87,6 +87,15 @@ template <typename GatedOp> static void nameMlp(GatedOp gated, int64_t layer) {
   setRole(normBefore(gate), prefix + "post_norm");
 }
 
+/// The same without a gate.
+static void nameUngatedMlp(llm::ActivationOp activation, int64_t layer) {
+  std::string prefix = ("layers." + Twine(layer) + ".").str();
+  auto up = activation.getInput().getDefiningOp<llm::LinearOp>();
+  setRole(up, prefix + "up_proj");
+  setRole(projectionOf(activation), prefix + "down_proj");
+  setRole(normBefore(up), prefix + "post_norm");
+}
+
 static void nameHead(llm::LinearOp linear) {
   bool isResult =
       llvm::any_of(linear->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
@@ -105,6 +114,8 @@ void quantopt::assignRoles(func::FuncOp function) {
       nameMlp(swiglu, std::max<int64_t>(layers - 1, 0));
     else if (auto geglu = dyn_cast<llm::GegluOp>(op))
       nameMlp(geglu, std::max<int64_t>(layers - 1, 0));
+    else if (auto activation = dyn_cast<llm::ActivationOp>(op))
+      nameUngatedMlp(activation, std::max<int64_t>(layers - 1, 0));
     else if (isa<llm::EmbeddingOp>(op))
       setRole(op, "embed");
   });

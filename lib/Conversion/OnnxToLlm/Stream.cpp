@@ -1,4 +1,4 @@
-//===- Stream.cpp - gated activations, sums and scales of the residual stream -------===//
+//===- Stream.cpp - SwiGLU, sums and scales of the residual stream ------------------===//
 //
 // Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -47,47 +47,6 @@ LogicalResult quantopt::recognizeSwiglu(Operation *root, RewriterBase &rewriter)
       continue;
     rewriter.setInsertionPoint(root);
     replaceRoot(rewriter, root, llm::SwigluOp::create(rewriter, root->getLoc(), type, gate, up));
-    return success();
-  }
-  return failure();
-}
-
-/// Gelu with its own operator; gives its input and what ONNX calls its approximation. (Forms that are written out have
-/// constants rounded to float32, so they compute another function.)
-static Value matchGelu(Value value, StringRef &approximate) {
-  auto node = value.getDefiningOp<NodeOpInterface>();
-  if (!node || node->getNumResults() != 1)
-    return {};
-  std::string type = node.getQualifiedType();
-  bool isFast = type == "com.microsoft::FastGelu" && node.getNodeInputs().size() == 1;
-  if (type == "::Gelu") {
-    auto stated = dyn_cast_or_null<StringAttr>(node.getNodeAttrs().get("approximate"));
-    approximate = stated && stated.getValue() == "tanh" ? "tanh" : "none";
-  } else if (isFast || type == "com.microsoft::Gelu") {
-    approximate = isFast ? "tanh" : "none";
-  } else {
-    return {};
-  }
-  return node->getOperand(0);
-}
-
-LogicalResult quantopt::recognizeGeglu(Operation *root, RewriterBase &rewriter) {
-  if (!isa<onnx::MulOp>(root))
-    return failure();
-  for (auto [activated, up] : eitherOrder(root)) {
-    Match match(root);
-    StringRef approximate;
-    Value gate = matchGelu(activated, approximate);
-    if (!gate)
-      continue;
-    match.inner.push_back(activated.getDefiningOp());
-    RankedTensorType type =
-        match.isClosed() && haveSameShape(gate, up) ? refineType(root, rankedType(up).getShape()) : RankedTensorType();
-    if (!type)
-      continue;
-    rewriter.setInsertionPoint(root);
-    replaceRoot(rewriter, root,
-                llm::GegluOp::create(rewriter, root->getLoc(), type, gate, up, rewriter.getStringAttr(approximate)));
     return success();
   }
   return failure();

@@ -351,7 +351,7 @@ Tensor compute::swiglu(const Tensor &gate, const Tensor &up) {
   return convert(working == DType::F64 ? swigluOf<double>(a, b) : swigluOf<float>(a, b), gate.dtype());
 }
 
-llvm::Expected<Tensor> compute::gelu(const Tensor &input, bool tanh) {
+llvm::Expected<Tensor> compute::gelu(const Tensor &input, bool tanh, double factor, double cubic) {
   auto number = [&](Binary function, llvm::Expected<Tensor> x, double value) -> llvm::Expected<Tensor> {
     return x ? binary(function, *x, scalar(value, input.dtype())) : std::move(x);
   };
@@ -363,11 +363,15 @@ llvm::Expected<Tensor> compute::gelu(const Tensor &input, bool tanh) {
   };
   llvm::Expected<Tensor> gate = input;
   if (tanh) {
-    llvm::Expected<Tensor> cube = number(Binary::Mul, number(Binary::Pow, input, 3), 0.044715);
-    gate = number(Binary::Mul, combine(Binary::Add, std::move(cube)), std::sqrt(2 / M_PI));
+    llvm::Expected<Tensor> cube = number(Binary::Mul, number(Binary::Pow, input, 3), cubic);
+    gate = number(Binary::Mul, combine(Binary::Add, std::move(cube)), factor);
     gate = apply(Unary::Tanh, std::move(gate));
   } else {
-    gate = apply(Unary::Erf, number(Binary::Mul, std::move(gate), M_SQRT1_2));
+    gate = apply(Unary::Erf, number(Binary::Mul, std::move(gate), factor));
   }
   return combine(Binary::Mul, number(Binary::Mul, number(Binary::Add, std::move(gate), 1), 0.5));
+}
+
+llvm::Expected<Tensor> compute::gelu(const Tensor &input, bool tanh) {
+  return gelu(input, tanh, tanh ? std::sqrt(2 / M_PI) : M_SQRT1_2, 0.044715);
 }

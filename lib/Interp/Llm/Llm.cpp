@@ -61,11 +61,24 @@ static llvm::Expected<Tensors> swiglu(KernelContext &context) {
 }
 
 static llvm::Expected<Tensors> geglu(KernelContext &context) {
-  bool isTanh = llvm::cast<llm::GegluOp>(context.op()).getApproximate() == "tanh";
-  llvm::Expected<Tensor> gate = compute::gelu(context.operand(0), isTanh);
+  llm::GeluForm form = llvm::cast<llm::GegluOp>(context.op()).getGelu();
+  llvm::Expected<Tensor> gate = compute::gelu(context.operand(0), form.isTanh, form.factor, form.cubic);
   if (!gate)
     return gate.takeError();
   return single(compute::binary(compute::Binary::Mul, *gate, context.operand(1)));
+}
+
+static llvm::Expected<Tensors> activation(KernelContext &context) {
+  auto op = llvm::cast<llm::ActivationOp>(context.op());
+  const Tensor &x = context.operand(0);
+  if (op.getFunction().starts_with("gelu")) {
+    llm::GeluForm form = op.getGelu();
+    return single(compute::gelu(x, form.isTanh, form.factor, form.cubic));
+  }
+  llvm::Expected<Tensor> positive = compute::binary(compute::Binary::Max, x, compute::scalar(0, x.dtype()));
+  if (!positive || op.getFunction() == "relu")
+    return single(std::move(positive));
+  return single(compute::binary(compute::Binary::Mul, *positive, *positive));
 }
 
 static llvm::Expected<Tensors> scale(KernelContext &context) {
@@ -148,6 +161,7 @@ void interp::registerLlmKernels(KernelRegistry &registry) {
   registry.add<llm::ResidualAddOp>(residualAdd);
   registry.add<llm::SwigluOp>(swiglu);
   registry.add<llm::GegluOp>(geglu);
+  registry.add<llm::ActivationOp>(activation);
   registry.add<llm::ScaleOp>(scale);
   registry.add<llm::SplitHeadsOp>(splitHeads);
   registry.add<llm::MergeHeadsOp>(mergeHeads);

@@ -218,6 +218,14 @@ func.func @geglu(%x: tensor<?x8xf32>) {
 }
 
 // -----
+// C13: activation.
+func.func @activation(%x: tensor<?x8xf32>) {
+  // expected-error@+1 {{expected function to be gelu, gelu_tanh, relu or relu_squared, got "silu"}}
+  %0 = llm.activation %x {function = "silu"} : (tensor<?x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
 // C4: scale.
 func.func @scale(%x: tensor<?x8xf32>) {
   // expected-error@+1 {{expected operands and result of one shape}}

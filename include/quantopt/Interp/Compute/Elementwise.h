@@ -74,7 +74,9 @@ llvm::Expected<Tensor> where(const Tensor &condition, const Tensor &left, const 
 /// silu(gate) · up, elementwise, without the intermediate tensor; equal shapes.
 Tensor swiglu(const Tensor &gate, const Tensor &up);
 
-/// x·Φ(x), or with `tanh` x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³))), rounded after every operation.
+/// x/2·(1 + erf(factor·x)), or with `tanh` x/2·(1 + tanh(factor·(x + cubic·x³))), rounded after every operation.
+llvm::Expected<Tensor> gelu(const Tensor &input, bool tanh, double factor, double cubic);
+/// With the factors 1/√2 and √(2/π), and 0.044715.
 llvm::Expected<Tensor> gelu(const Tensor &input, bool tanh);
 
 /// exp of `count` values, as Unary::Exp computes it. `input` may be `output`.

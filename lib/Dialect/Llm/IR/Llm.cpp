@@ -28,6 +28,14 @@ void LlmDialect::initialize() {
   addInterfaces<AlwaysInline>();
 }
 
+GeluForm GeluForm::of(bool isTanh, std::optional<APFloat> factor, std::optional<APFloat> cubic) {
+  return {isTanh,
+          factor   ? factor->convertToDouble()
+          : isTanh ? geluTanhFactor
+                   : M_SQRT1_2,
+          cubic ? cubic->convertToDouble() : geluTanhCubic};
+}
+
 using Ties = SmallVector<BasisTie>;
 
 /// Sizes that may be equal at run time.
@@ -67,6 +75,7 @@ Ties GegluOp::getBasisTies() {
   int64_t last = lastDim(getResult());
   return {{Accepts::Diagonal, {{getUp(), last}, {getResult(), last}}}};
 }
+Ties ActivationOp::getBasisTies() { return {}; }
 Ties ScaleOp::getBasisTies() { return rot::tieAllDims(getInput(), getResult()); }
 Ties RopeOp::getBasisTies() { return {}; }
 Ties KvAppendOp::getBasisTies() {
@@ -154,6 +163,14 @@ LogicalResult ScaleOp::verify() { return verifyElementwise(*this); }
 LogicalResult GegluOp::verify() {
   if (getApproximate() != "none" && getApproximate() != "tanh") // C11
     return emitOpError() << "expected approximate to be \"none\" or \"tanh\", got \"" << getApproximate() << '"';
+  return verifyElementwise(*this);
+}
+
+LogicalResult ActivationOp::verify() {
+  static constexpr StringLiteral known[] = {"gelu", "gelu_tanh", "relu", "relu_squared"};
+  if (!llvm::is_contained(known, getFunction())) // C13
+    return emitOpError() << "expected function to be gelu, gelu_tanh, relu or relu_squared, got \"" << getFunction()
+                         << '"';
   return verifyElementwise(*this);
 }
 

@@ -57,7 +57,7 @@ static void addDownInput(Sites &sites, Operation *op, int64_t) {
     source = convert.getInput();
   Operation *writer = source.getDefiningOp();
   bool isUngated = writer && !isa_and_nonnull<LlmDialect>(writer->getDialect()) && entersStream(linear.getResult());
-  if (isa_and_nonnull<SwigluOp, GegluOp>(writer) || isUngated)
+  if (isa_and_nonnull<SwigluOp, GegluOp, ActivationOp>(writer) || isUngated)
     addHadamard(sites, linear.getInput(), 0);
 }
 

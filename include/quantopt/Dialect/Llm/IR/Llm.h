@@ -12,6 +12,21 @@
 #include "quantopt/Dialect/Rot/IR/Rot.h"
 
 #include "llm/LlmOpsDialect.h.inc"
+namespace quantopt::llm {
+
+/// √(2/π) and 0.044715, of GELU's approximation by tanh.
+inline constexpr double geluTanhFactor = 0.79788456080286535588, geluTanhCubic = 0.044715;
+
+/// x/2·(1 + erf(factor·x)), or x/2·(1 + tanh(factor·(x + cubic·x³))).
+struct GeluForm {
+  bool isTanh;
+  double factor, cubic;
+  /// With the usual numbers where none are stated.
+  static GeluForm of(bool isTanh, std::optional<llvm::APFloat> factor, std::optional<llvm::APFloat> cubic);
+};
+
+} // namespace quantopt::llm
+
 #define GET_OP_CLASSES
 #include "llm/LlmOps.h.inc"
 
