@@ -2,7 +2,7 @@
 
 Substitutions: %shared, the folder with the test data that is not in the tree; %models, test/models; %cache, what tools/setup.sh
 made: %cache/smollm2-135m-{dynamo,torchscript}/model.onnx, %cache/texts; %python; %ptxas, NVIDIA's assembler;
-%cuda-stand-in, a folder with a libcuda.so.1 that runs kernels on the PTX interpreter.
+%fuzz, the programs of test/fuzz; %cuda-stand-in, a folder with a libcuda.so.1 that runs kernels on the PTX interpreter.
 Features, for REQUIRES: shared, that folder is there; model, the cache is filled; ptxas, it is installed; slow, this is no
 quick run.
 """
@@ -32,8 +32,14 @@ config.substitutions += [
     ("%models", os.path.join(source, "test", "models")),
     ("%cache", os.path.join(source, ".cache")),
     ("%python", config.python),
+    ("%fuzz", os.path.join(binary, "test", "fuzz")),
     ("%cuda-stand-in", os.path.join(binary, "test", "lib", "cuda-stand-in")),
 ]
+
+# IR of tests lies in the build folder, the models that it names elsewhere.
+config.environment["QUANTOPT_EXTERNAL_ROOT"] = os.pathsep.join(
+    os.path.abspath(path) for path in (shared, os.path.join(source, "test"), os.path.join(source, ".cache"), binary)
+)
 
 if os.path.isdir(shared):
     config.available_features.add("shared")

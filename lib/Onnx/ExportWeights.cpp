@@ -10,6 +10,7 @@
 #include "GraphView.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Onnx/Import.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -134,10 +135,16 @@ Expected<TensorProto> WeightExporter::tensor(SymbolRefAttr symbol) {
   TensorProto tensor = describe(global);
   tensor.clear_name();
   Span range = rangeOf(global);
-  auto file = MemoryBuffer::getFileSlice(pathOf(global), range.size(), range.begin);
+  auto file = openReferenced(pathOf(global));
   if (!file)
-    return createStringError("cannot read '" + pathOf(global) + "': " + file.getError().message());
-  tensor.set_raw_data((*file)->getBuffer().str());
+    return file.takeError();
+  if (range.end > file->size())
+    return createStringError("'" + pathOf(global) + "' ends before byte " + Twine(range.end) +
+                             "; is the file complete?");
+  std::string *raw = tensor.mutable_raw_data();
+  raw->resize(range.size());
+  if (Error error = file->read(range.begin, *raw))
+    return createStringError("cannot read '" + pathOf(global) + "': " + toString(std::move(error)));
   return tensor;
 }
 

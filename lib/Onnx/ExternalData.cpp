@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "ExternalData.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace llvm;
@@ -66,38 +66,57 @@ std::string ExternalFiles::pathOf(StringRef location) const {
   return path.str().str();
 }
 
-Expected<uint64_t> ExternalFiles::sizeOf(StringRef location, StringRef tensor) {
-  if (auto known = sizes.find(location); known != sizes.end())
-    return known->second;
-  std::string path = pathOf(location);
-  SmallString<256> realPath, realFolder;
-  std::error_code error = sys::fs::real_path(path, realPath);
-  if (!error)
-    error = sys::fs::real_path(folder, realFolder);
-  if (error)
-    return errorIn(tensor, "is in the external file '" + path + "', which cannot be opened: " + error.message());
-  realFolder += sys::path::get_separator();
-  if (!realPath.starts_with(realFolder))
-    return errorIn(tensor, "is in the external file '" + path + "', which is a link out of the model's folder");
-  sys::fs::file_status status;
-  error = sys::fs::status(path, status);
-  if (error)
-    return errorIn(tensor, "is in the external file '" + path + "', which cannot be opened: " + error.message());
-  if (!sys::fs::is_regular_file(status))
-    return errorIn(tensor, "is in the external file '" + path + "', which is not a regular file");
-  sizes[location] = status.getSize();
-  return status.getSize();
+Expected<const ReadableFile *> ExternalFiles::open(StringRef location) {
+  auto known = files.find(location);
+  if (known != files.end())
+    return &known->second;
+  auto file = openBelow(folder, location);
+  if (!file)
+    return file.takeError();
+  return &files.try_emplace(location, std::move(*file)).first->second;
+}
+
+Expected<std::string> ExternalFiles::read(StringRef location, Span range) {
+  auto file = open(location);
+  if (!file)
+    return file.takeError();
+  std::string bytes(range.size(), '\0');
+  if (Error error = (*file)->read(range.begin, bytes))
+    return std::move(error);
+  return bytes;
 }
 
 Error ExternalFiles::check(const ExternalData &data, uint64_t expectedBytes, StringRef tensor) {
   if (data.length && *data.length != expectedBytes)
     return errorIn(tensor, "has " + Twine(*data.length) + " bytes of external data, but its type and dimensions take " +
                                Twine(expectedBytes));
-  auto size = sizeOf(data.location, tensor);
-  if (!size)
-    return size.takeError();
-  if (data.offset > *size || expectedBytes > *size - data.offset)
+  auto file = open(data.location);
+  if (!file)
+    return errorIn(tensor, "has external data: " + toString(file.takeError()));
+  uint64_t size = (*file)->size();
+  if (data.offset > size || expectedBytes > size - data.offset)
     return errorIn(tensor, "needs " + Twine(expectedBytes) + " bytes at offset " + Twine(data.offset) + " of '" +
-                               pathOf(data.location) + "', which has " + Twine(*size) + "; is the file complete?");
+                               pathOf(data.location) + "', which has " + Twine(size) + "; is the file complete?");
+  if (expectedBytes)
+    places.push_back({data.location, {data.offset, data.offset + expectedBytes}, tensor.str()});
+  return Error::success();
+}
+
+Error ExternalFiles::checkOverlaps() {
+  llvm::sort(places, [](const Place &a, const Place &b) {
+    return std::tuple(StringRef(a.location), a.range.begin, -a.range.end) <
+           std::tuple(StringRef(b.location), b.range.begin, -b.range.end);
+  });
+  // Those that contain the place at hand, from the largest on.
+  std::vector<const Place *> around;
+  for (const Place &place : places) {
+    while (!around.empty() &&
+           (around.back()->location != place.location || around.back()->range.end <= place.range.begin))
+      around.pop_back();
+    if (!around.empty() && around.back()->range.end < place.range.end)
+      return errorIn(place.tensor, "begins at byte " + Twine(place.range.begin) + " of '" + place.location +
+                                       "', inside of tensor '" + around.back()->tensor + "', and ends outside of it");
+    around.push_back(&place);
+  }
   return Error::success();
 }

@@ -8,6 +8,7 @@
 #define QUANTOPT_LIB_ONNX_EXTERNALDATA_H
 
 #include "Source.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace quantopt {
@@ -25,24 +26,37 @@ struct ExternalData {
 /// and does not climb. Errors name the tensor.
 llvm::Expected<ExternalData> parseExternalData(const ::onnx::TensorProto &tensor);
 
-/// Finds the data files of a model and checks ranges in them. No file is read.
+/// The data files of a model, each opened once and confined to the model's folder (FileAccess.h).
 class ExternalFiles {
 public:
   explicit ExternalFiles(llvm::StringRef modelPath);
 
-  /// Checks that the file exists below the model's folder (symbolic links included), is a regular file and holds the
-  /// range of `expectedBytes` bytes. Errors name tensor and file.
+  /// Checks that the file may be read and holds the range of `expectedBytes` bytes. Errors name tensor and file.
   llvm::Error check(const ExternalData &data, uint64_t expectedBytes, llvm::StringRef tensor);
+
+  /// Fails if two tensors that were checked share a part of a file where neither contains the other. Tied weights
+  /// share all of it, slices of packed ones lie inside.
+  llvm::Error checkOverlaps();
+
+  /// A few bytes of a file that was checked.
+  llvm::Expected<std::string> read(llvm::StringRef location, Span range);
 
   /// The path of a location: folder of the model and location joined.
   std::string pathOf(llvm::StringRef location) const;
 
 private:
-  /// Size of the file at a location.
-  llvm::Expected<uint64_t> sizeOf(llvm::StringRef location, llvm::StringRef tensor);
+  llvm::Expected<const ReadableFile *> open(llvm::StringRef location);
+
+  /// Where a tensor lies.
+  struct Place {
+    std::string location;
+    Span range;
+    std::string tensor;
+  };
 
   std::string folder;
-  llvm::StringMap<uint64_t> sizes;
+  llvm::StringMap<ReadableFile> files;
+  std::vector<Place> places;
 };
 
 } // namespace quantopt

@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Functions.h"
+#include "Checks.h"
 #include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
@@ -72,8 +73,9 @@ namespace quantopt {
 
 class FunctionInliner {
 public:
-  FunctionInliner(const Source &source, std::vector<FunctionProto> functions, mlir::MLIRContext *context)
-      : source(source), functions(std::move(functions)), context(context) {}
+  FunctionInliner(const Source &source, std::vector<FunctionProto> functions, mlir::MLIRContext *context,
+                  const ImportLimits &limits)
+      : source(source), functions(std::move(functions)), context(context), limits(limits) {}
 
   Expected<InlinedFunctions> run();
 
@@ -109,10 +111,12 @@ private:
   const Source &source;
   std::vector<FunctionProto> functions;
   mlir::MLIRContext *context;
+  const ImportLimits &limits;
+  /// Of all bodies so far.
+  uint64_t bodyBytes = 0;
   StringMap<const FunctionProto *> byKey;
   llvm::StringSet<> used;
   llvm::SmallPtrSet<const FunctionProto *, 4> kept;
-  SmallVector<const FunctionProto *> active;
   int64_t modelOpset = 0;
   size_t index = 0;
   InlinedFunctions result;
@@ -246,8 +250,6 @@ bool FunctionInliner::callsFunction(const NodeProto &node) const {
 }
 
 std::string FunctionInliner::refusalOf(const FunctionProto &function, const NodeProto &call) const {
-  if (is_contained(active, &function))
-    return "it calls itself";
   if (call.input_size() > function.input_size())
     return ("it has " + Twine(function.input_size()) + " inputs and is given " + Twine(call.input_size())).str();
   if (call.output_size() > function.output_size())
@@ -310,6 +312,7 @@ FunctionInliner::Nodes FunctionInliner::instantiate(const FunctionProto &functio
     rename(node, names);
     renameSubgraphs(node, names, prefix);
     bind(node, bindings);
+    bodyBytes += node.ByteSizeLong();
   }
   for (const auto &[output, value] : aliases) {
     NodeProto &node = body.emplace_back();
@@ -362,11 +365,10 @@ void FunctionInliner::expand(NodeProto node, int64_t opset, Nodes &nodes) {
     nodes.push_back(std::move(node));
     return;
   }
-  active.push_back(function);
   int64_t inside = standardOpset(function->opset_import(), opset);
   for (NodeProto &inner : instantiate(*function, node))
-    expand(std::move(inner), inside, nodes);
-  active.pop_back();
+    if (bodyBytes <= limits.structureBytes)
+      expand(std::move(inner), inside, nodes);
 }
 
 //===----------------------------------------------------------------------------===//
@@ -421,6 +423,9 @@ Expected<InlinedFunctions> FunctionInliner::run() {
     std::string original = node->SerializeAsString();
     Nodes nodes;
     expand(std::move(*node), modelOpset, nodes);
+    if (bodyBytes > limits.structureBytes)
+      return createStringError("the bodies of the functions that " + source.path() +
+                               " calls take more than the bytes of --max-structure-bytes");
     if (nodes.size() != 1 || nodes.front().SerializeAsString() != original)
       result.replacements[index] = std::move(nodes);
   }
@@ -430,11 +435,14 @@ Expected<InlinedFunctions> FunctionInliner::run() {
   return std::move(result);
 }
 
-Expected<InlinedFunctions> InlinedFunctions::of(const Source &source, mlir::MLIRContext *context) {
+Expected<InlinedFunctions> InlinedFunctions::of(const Source &source, mlir::MLIRContext *context,
+                                                const ImportLimits &limits) {
   auto functions = functionsOf(source);
   if (!functions)
     return functions.takeError();
   if (functions->empty())
     return InlinedFunctions();
-  return FunctionInliner(source, std::move(*functions), context).run();
+  if (Error error = checkFunctions(*functions, limits))
+    return std::move(error);
+  return FunctionInliner(source, std::move(*functions), context, limits).run();
 }

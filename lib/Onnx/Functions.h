@@ -9,6 +9,7 @@
 
 #include "Source.h"
 #include "mlir/IR/MLIRContext.h"
+#include "quantopt/Onnx/Limits.h"
 #include <map>
 
 namespace quantopt {
@@ -25,8 +26,10 @@ int64_t statedOpset(const ::onnx::NodeProto &node);
 /// replaced by bodies: attributes bound, values renamed. The same file gives the same nodes and names each time.
 class InlinedFunctions {
 public:
-  /// Errors: a node or function that cannot be read. Costs nothing for a model without functions.
-  static llvm::Expected<InlinedFunctions> of(const Source &source, mlir::MLIRContext *context);
+  /// Errors: a node or function that cannot be read, functions that call themselves, more bodies than the limits allow.
+  /// Costs nothing for a model without functions.
+  static llvm::Expected<InlinedFunctions> of(const Source &source, mlir::MLIRContext *context,
+                                             const ImportLimits &limits);
 
   /// The nodes for node `index` of the graph; null where it stays as it is.
   const std::vector<::onnx::NodeProto> *find(size_t index) const {

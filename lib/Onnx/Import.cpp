@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Onnx/Import.h"
+#include "Checks.h"
 #include "ExternalData.h"
 #include "Functions.h"
 #include "GraphView.h"
@@ -13,8 +14,9 @@
 #include "quantopt/Dialect/Onnx/Analysis/Inference.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Param/IR/Param.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/ADT/StringSet.h"
-#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
 #include <queue>
 
@@ -43,7 +45,8 @@ class Importer {
 public:
   Importer(const Source &source, MLIRContext &context, const ImportOptions &options)
       : source(source), context(context), builder(&context), inference(&context), files(source.path()),
-        irPath(options.irPath.empty() ? source.path().str() : options.irPath) {}
+        limits(options.limits), checker(limits), irPath(options.irPath.empty() ? source.path().str() : options.irPath) {
+  }
 
   OwningOpRef<ModuleOp> run();
 
@@ -68,7 +71,8 @@ private:
   // Weights.
   param::GlobalOp createGlobal(StringRef name, RankedTensorType type, StringRef filePath, Span range);
   FlatSymbolRefAttr fileSymbol(StringRef path);
-  void keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef filePath, Span range);
+  /// Attaches the elements of a small tensor. `location` is that of external data, else empty.
+  void keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef location, Span range);
   /// An initializer that is no range of bytes (constraint C4).
   LogicalResult createConstantInitializer(const TensorSkeleton &tensor);
   std::string freshSymbol(StringRef name);
@@ -94,6 +98,8 @@ private:
   OpBuilder builder;
   Inference inference;
   ExternalFiles files;
+  const ImportLimits limits;
+  NodeChecker checker;
   std::string irPath;
 
   ModuleOp module;
@@ -126,6 +132,8 @@ OwningOpRef<ModuleOp> Importer::run() {
 }
 
 LogicalResult Importer::importModelAttributes() {
+  if (Error problem = checkCounts(source, limits))
+    return fail(std::move(problem));
   auto model = modelAttributeOf(source, &context);
   if (!model)
     return fail(model.takeError());
@@ -148,6 +156,10 @@ LogicalResult Importer::importDeclarations() {
       auto info = source.message<ValueInfoProto>(record.payload, "the description of a value");
       if (!info)
         return fail(info.takeError());
+      if (Error problem = checkName(info->name(), "a value", limits))
+        return fail(std::move(problem));
+      if (uint64_t(info->type().tensor_type().shape().dim_size()) > limits.rank)
+        return error("value '" + info->name() + "' has more dimensions than --max-rank allows");
       declared[info->name()] = importType(info->type(), &context);
     }
   return success();
@@ -183,20 +195,14 @@ param::GlobalOp Importer::createGlobal(StringRef name, RankedTensorType type, St
   return global;
 }
 
-/// A few bytes of a file; empty when they cannot be read.
-static std::string readBytes(StringRef path, Span range) {
-  auto file = MemoryBuffer::getFileSlice(path, range.size(), range.begin);
-  return file ? (*file)->getBuffer().str() : std::string();
-}
-
-void Importer::keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef filePath, Span range) {
+void Importer::keepElements(param::GlobalOp global, const TensorProto &tensor, StringRef location, Span range) {
   auto type = cast<RankedTensorType>(global.getType());
   bool isSmall =
       type.getNumElements() == 1 || (type.getElementType().isInteger() && type.getNumElements() <= maxConstantElements);
   if (!isSmall)
     return;
-  std::string raw = filePath == source.path() ? source.bytes(range).str() : readBytes(filePath, range);
-  auto elements = importElements(tensor, StringRef(raw), &context);
+  Expected<std::string> raw = location.empty() ? source.bytes(range).str() : files.read(location, range);
+  auto elements = raw ? importElements(tensor, StringRef(*raw), &context) : raw.takeError();
   if (elements)
     global->setAttr(OnnxDialect::valueAttrName, *elements);
   else
@@ -211,6 +217,8 @@ LogicalResult Importer::importInitializers() {
     if (failed(importInitializer(*tensor)))
       return failure();
   }
+  if (Error problem = files.checkOverlaps())
+    return fail(std::move(problem));
   // The files stand before the parameters in them.
   OpBuilder atStart(module.getBodyRegion());
   for (auto &[symbol, path] : filesInOrder)
@@ -222,8 +230,12 @@ LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
   StringRef name = tensor.proto.name();
   if (name.empty())
     return error("an initializer has no name");
+  if (Error problem = checkName(name, "an initializer", limits))
+    return fail(std::move(problem));
   if (globals.contains(name))
     return error("initializer '" + name + "' is given twice");
+  if (uint64_t(tensor.proto.dims_size()) > limits.rank)
+    return error("initializer '" + name + "' has more dimensions than --max-rank allows");
   auto type = importTensorType(tensor.proto, &context);
   if (!type)
     return fail(type.takeError());
@@ -231,7 +243,7 @@ LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
     return error("tensor '" + name + "' is stored in segments, which are not supported");
 
   bool isParameter = bool(param::getDType(type->getElementType()));
-  std::string filePath = source.path().str();
+  std::string filePath = source.path().str(), location;
   Span range;
   if (tensor.proto.data_location() == TensorProto::EXTERNAL) {
     auto data = parseExternalData(tensor.proto);
@@ -243,7 +255,8 @@ LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
         return fail(std::move(problem));
       range = {data->offset, data->offset + bytes};
     }
-    filePath = files.pathOf(data->location);
+    location = data->location;
+    filePath = files.pathOf(location);
   } else if (tensor.payload) {
     range = *tensor.payload;
     if (isParameter && range.size() != quantopt::bytesInFile(*type))
@@ -258,7 +271,7 @@ LogicalResult Importer::importInitializer(const TensorSkeleton &tensor) {
     return success();
   }
   param::GlobalOp global = createGlobal(name, *type, filePath, range);
-  keepElements(global, tensor.proto, filePath, range);
+  keepElements(global, tensor.proto, location, range);
   globals[name] = global;
   return success();
 }
@@ -398,7 +411,7 @@ FailureOr<std::vector<size_t>> Importer::sortNodes(ArrayRef<NodeSkeleton> nodes)
 }
 
 LogicalResult Importer::importNodes() {
-  auto inlined = InlinedFunctions::of(source, &context);
+  auto inlined = InlinedFunctions::of(source, &context, limits);
   if (!inlined)
     return fail(inlined.takeError());
   SmallVector<NodeSkeleton, 0> nodes;
@@ -430,11 +443,14 @@ LogicalResult Importer::importNodes() {
 LogicalResult Importer::importNode(const NodeSkeleton &node, int64_t index) {
   const NodeProto &proto = node.proto;
   std::string name = !proto.name().empty() || proto.output().empty() ? proto.name() : proto.output(0);
+  name = json::fixUTF8(name);
   Location where = location(index, name);
   auto failHere = [&](const Twine &why) {
     return emitError(where) << "node '" << name << "' (" << proto.op_type() << ") " << why;
   };
 
+  if (Error problem = checker.check(proto))
+    return failHere("cannot be imported: " + toString(std::move(problem)));
   SmallVector<Value> operands;
   SmallVector<Fact> inputFacts;
   for (const std::string &input : proto.input()) {
@@ -569,12 +585,23 @@ LogicalResult Importer::importFunction(const FunctionProto &proto) {
   return success();
 }
 
-OwningOpRef<ModuleOp> quantopt::importOnnx(StringRef path, MLIRContext &context, const ImportOptions &options) {
+static OwningOpRef<ModuleOp> importSource(Expected<std::unique_ptr<Source>> source, StringRef path,
+                                          MLIRContext &context, const ImportOptions &options) {
   context.loadDialect<func::FuncDialect, OnnxDialect, param::ParamDialect>();
-  auto source = Source::open(path);
   if (!source) {
     emitError(FileLineColLoc::get(&context, path, 0, 0)) << toString(source.takeError());
     return nullptr;
   }
   return Importer(**source, context, options).run();
+}
+
+OwningOpRef<ModuleOp> quantopt::importOnnx(StringRef path, MLIRContext &context, const ImportOptions &options) {
+  allowInput(path);
+  return importSource(Source::open(path), path, context, options);
+}
+
+OwningOpRef<ModuleOp> quantopt::importOnnx(std::unique_ptr<MemoryBuffer> buffer, MLIRContext &context,
+                                           const ImportOptions &options) {
+  std::string path = buffer->getBufferIdentifier().str();
+  return importSource(Source::create(std::move(buffer)), path, context, options);
 }

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Output.h"
-#include "llvm/ADT/ScopeExit.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
@@ -46,21 +46,18 @@ Error OutputFile::write(StringRef bytes) {
 
 Error OutputFile::copy(StringRef from, Span range) {
   constexpr uint64_t pieceSize = 1 << 20;
-  auto source = sys::fs::openNativeFileForRead(from);
+  auto source = openReferenced(from);
   if (!source)
-    return createStringError("cannot read '" + from + "': " + toString(source.takeError()));
-  scope_exit close([&] { sys::fs::closeFile(*source); });
+    return source.takeError();
   std::vector<char> buffer(std::min(range.size(), pieceSize));
   while (range.size()) {
     MutableArrayRef<char> piece(buffer.data(), std::min<uint64_t>(range.size(), buffer.size()));
-    auto count = sys::fs::readNativeFileSlice(*source, piece, range.begin);
-    if (!count)
-      return createStringError("cannot read '" + from + "': " + toString(count.takeError()));
-    if (*count == 0)
-      return createStringError("'" + from + "' ends before byte " + Twine(range.end) + "; is the file complete?");
-    if (Error error = write({buffer.data(), *count}))
+    if (Error error = source->read(range.begin, piece))
+      return createStringError("cannot read '" + from + "' up to byte " + Twine(range.end) + ": " +
+                               toString(std::move(error)));
+    if (Error error = write({piece.data(), piece.size()}))
       return error;
-    range.begin += *count;
+    range.begin += piece.size();
   }
   return Error::success();
 }
@@ -77,6 +74,7 @@ Error OutputFile::commit() {
   if (Error error = file->keep(path))
     return createStringError("cannot write '" + path + "': " + toString(std::move(error)));
   file.reset();
+  allowFile(path);
   return Error::success();
 }
 

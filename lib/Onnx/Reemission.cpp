@@ -126,7 +126,7 @@ bool Reemission::isUnchangedBody(ArrayRef<NodeOpInterface> ops, ArrayRef<NodePro
 
 FailureOr<std::vector<Reemission::Node>> Reemission::nodes() {
   SmallVector<Record, 0> records = source.graphRecords(GraphProto::kNodeFieldNumber);
-  auto inlined = InlinedFunctions::of(source, context);
+  auto inlined = InlinedFunctions::of(source, context, ImportLimits::stated());
   if (!inlined)
     return fail(inlined.takeError());
   std::map<uint64_t, SmallVector<NodeOpInterface>> bodies;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Source.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/xxhash.h"
 
 using namespace llvm;
@@ -19,18 +19,20 @@ using TensorProto = ::onnx::TensorProto;
 using AttributeProto = ::onnx::AttributeProto;
 
 Expected<std::unique_ptr<Source>> Source::open(StringRef path) {
-  sys::fs::file_status status;
-  if (std::error_code error = sys::fs::status(path, status))
-    return createStringError(error, "cannot open ONNX file '" + path + "': " + error.message());
-  if (!sys::fs::is_regular_file(status))
-    return createStringError("cannot open ONNX file '" + path + "': it is not a regular file");
-  auto file = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto file = openReferenced(path);
   if (!file)
-    return createStringError(file.getError(), "cannot open ONNX file '" + path + "': " + file.getError().message());
+    return createStringError("cannot open ONNX file: " + toString(file.takeError()));
+  auto buffer = file->map(path);
+  if (!buffer)
+    return buffer.takeError();
+  return create(std::move(*buffer));
+}
 
+Expected<std::unique_ptr<Source>> Source::create(std::unique_ptr<MemoryBuffer> buffer) {
   auto source = std::make_unique<Source>();
-  source->buffer = std::move(*file);
-  auto model = scanMessage(source->buffer->getBuffer(), {0, source->size()}, path.str());
+  source->buffer = std::move(buffer);
+  std::string path = source->path().str();
+  auto model = scanMessage(source->buffer->getBuffer(), {0, source->size()}, path);
   if (!model)
     return model.takeError();
   source->model = std::move(*model);
@@ -45,7 +47,7 @@ Expected<std::unique_ptr<Source>> Source::open(StringRef path) {
   }
   if (!graph || graph->type != Record::Bytes)
     return createStringError(path + " has no graph; is it an ONNX model?");
-  auto records = scanMessage(source->buffer->getBuffer(), graph->payload, (path + ": the graph").str());
+  auto records = scanMessage(source->buffer->getBuffer(), graph->payload, path + ": the graph");
   if (!records)
     return records.takeError();
   source->graph = std::move(*records);

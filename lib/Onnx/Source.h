@@ -37,8 +37,10 @@ public:
   /// Tensor payloads of nodes above this many bytes stay in the file.
   static constexpr uint64_t inlineLimit = 16 * 1024;
 
-  /// Maps the file and indexes the records of the model and of its graph. Errors name the file and what is broken.
+  /// Maps a file that may be read (FileAccess.h). Errors name the file and what is broken.
   static llvm::Expected<std::unique_ptr<Source>> open(llvm::StringRef path);
+  /// Indexes the records of the model and of its graph. The buffer's name is the path.
+  static llvm::Expected<std::unique_ptr<Source>> create(std::unique_ptr<llvm::MemoryBuffer> buffer);
 
   llvm::StringRef path() const { return buffer->getBufferIdentifier(); }
   uint64_t size() const { return buffer->getBufferSize(); }

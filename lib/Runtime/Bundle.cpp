@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Runtime/Bundle.h"
+#include "quantopt/Support/FileAccess.h"
+#include "quantopt/Support/Json.h"
 #include "quantopt/Support/Parallel.h"
 #include "quantopt/Weights/Safetensors.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
 
@@ -23,20 +24,25 @@ static llvm::Error fileError(llvm::StringRef file, const llvm::Twine &what) {
   return llvm::createStringError("'" + file + "': " + what);
 }
 
-/// The bytes of a file; a file of no bytes cannot be mapped and gives an empty region.
-static llvm::Expected<fs::mapped_file_region> mapFile(llvm::StringRef path) {
-  llvm::Expected<fs::file_t> handle = fs::openNativeFileForRead(path);
-  if (!handle)
-    return fileError(path, llvm::toString(handle.takeError()));
-  fs::file_status status;
-  std::error_code code = fs::status(*handle, status);
+/// The bytes of a file of the bundle; a file of no bytes cannot be mapped and gives an empty region.
+static llvm::Expected<fs::mapped_file_region> mapFile(llvm::StringRef folder, llvm::StringRef name) {
+  llvm::Expected<ReadableFile> file = openBelow(folder, name);
+  if (!file)
+    return file.takeError();
+  std::error_code code;
   fs::mapped_file_region region;
-  if (!code && status.getSize())
-    region = fs::mapped_file_region(*handle, fs::mapped_file_region::readonly, status.getSize(), 0, code);
-  (void)fs::closeFile(*handle);
+  if (file->size())
+    region = fs::mapped_file_region(file->descriptor(), fs::mapped_file_region::readonly, file->size(), 0, code);
   if (code)
-    return fileError(path, code.message());
+    return fileError((folder + "/" + name).str(), code.message());
   return region;
+}
+
+static llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> readFile(llvm::StringRef folder, llvm::StringRef name) {
+  llvm::Expected<ReadableFile> file = openBelow(folder, name);
+  if (!file)
+    return file.takeError();
+  return file->map((folder + "/" + name).str());
 }
 
 /// Whether `bytes` are those that the plan describes.
@@ -56,7 +62,7 @@ llvm::Error Bundle::checkFiles() {
   std::vector<std::pair<std::string, PlannedFile>> files(bundlePlan.files.begin(), bundlePlan.files.end());
   return parallelTryFor(files.size(), /*threads=*/0, [&](int64_t i) -> llvm::Error {
     std::string path = folder + "/" + files[i].first;
-    llvm::Expected<fs::mapped_file_region> region = mapFile(path);
+    llvm::Expected<fs::mapped_file_region> region = mapFile(folder, files[i].first);
     if (!region)
       return region.takeError();
     llvm::ArrayRef<char> bytes;
@@ -86,7 +92,9 @@ static std::vector<uint64_t> minimumBytes(const BundlePlan &plan) {
 
 llvm::Error Bundle::mapWeights() {
   std::string path = folder + "/" + weightsName.str();
-  llvm::Expected<SafetensorsFile> file = readSafetensors(path);
+  if (!weightsFile)
+    return fileError(path, "is empty");
+  llvm::Expected<SafetensorsFile> file = parseSafetensors({weightsFile.const_data(), weightsFile.size()}, path);
   if (!file)
     return file.takeError();
   llvm::StringMap<llvm::ArrayRef<char>> tensors;
@@ -120,10 +128,10 @@ llvm::Error Bundle::readStopTokens() {
     std::string path = folder + "/" + name.str();
     if (!fs::exists(path))
       continue;
-    auto text = llvm::MemoryBuffer::getFile(path);
+    auto text = readFile(folder, name);
     if (!text)
-      return fileError(path, text.getError().message());
-    llvm::Expected<llvm::json::Value> value = llvm::json::parse((*text)->getBuffer());
+      return text.takeError();
+    llvm::Expected<llvm::json::Value> value = parseJson((*text)->getBuffer());
     if (!value)
       return fileError(path, llvm::toString(value.takeError()));
     const llvm::json::Object *object = value->getAsObject();
@@ -145,10 +153,10 @@ llvm::Error Bundle::readStopTokens() {
 llvm::Expected<std::unique_ptr<Bundle>> Bundle::open(llvm::StringRef folder) {
   std::unique_ptr<Bundle> bundle(new Bundle);
   bundle->folder = folder.rtrim('/').str();
-  std::string planPath = bundle->folder + "/plan.json";
-  auto text = llvm::MemoryBuffer::getFile(planPath);
+  allowInput(bundle->folder + "/plan.json");
+  auto text = readFile(bundle->folder, "plan.json");
   if (!text)
-    return llvm::createStringError("'" + folder + "' is no bundle: plan.json: " + text.getError().message());
+    return llvm::createStringError("'" + folder + "' is no bundle: " + llvm::toString(text.takeError()));
   llvm::Expected<BundlePlan> plan = BundlePlan::parse((*text)->getBuffer());
   if (!plan)
     return fileError(bundle->folder, llvm::toString(plan.takeError()));

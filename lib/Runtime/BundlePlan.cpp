@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Runtime/BundlePlan.h"
 #include "JsonScope.h"
+#include "quantopt/Support/Json.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -18,26 +19,6 @@ static constexpr uint64_t planVersion = 2;
 /// Limits that keep products of two of them, and sums of many, inside 64 bits.
 static constexpr uint64_t maxInt32 = 0x7fffffff, maxBytes = uint64_t(1) << 46, maxRowBytes = uint64_t(1) << 32;
 static constexpr unsigned maxThreads = 1024, maxSharedBytes = 227 << 10, bufferAlignment = 16;
-/// A plan nests seven deep; the JSON parser recurses.
-static constexpr unsigned maxNesting = 32;
-
-/// Whether brackets nest no deeper than a plan's.
-static bool isShallow(llvm::StringRef text) {
-  unsigned depth = 0;
-  bool isInString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (isInString && c == '\\')
-      ++i;
-    else if (c == '"')
-      isInString = !isInString;
-    else if (!isInString && (c == '[' || c == '{') && ++depth > maxNesting)
-      return false;
-    else if (!isInString && (c == ']' || c == '}') && depth)
-      --depth;
-  }
-  return true;
-}
 
 namespace {
 class PlanReader {
@@ -400,9 +381,7 @@ void PlanReader::read(const JsonScope &root) {
 }
 
 llvm::Expected<BundlePlan> BundlePlan::parse(llvm::StringRef text) {
-  if (!isShallow(text))
-    return llvm::createStringError("plan.json: not a plan: nested too deep");
-  llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  llvm::Expected<llvm::json::Value> value = parseJson(text);
   if (!value)
     return llvm::createStringError("plan.json: not JSON: " + llvm::toString(value.takeError()));
   BundlePlan plan;

@@ -11,6 +11,7 @@
 #include "PostProcessor.h"
 #include "PreTokenizer.h"
 #include "Unicode.h"
+#include "quantopt/Support/Json.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace quantopt;
@@ -37,25 +38,6 @@ struct quantopt::tokenizer::Parts {
 //===----------------------------------------------------------------------------===//
 // Reading
 //===----------------------------------------------------------------------------===//
-
-static llvm::Error checkNesting(llvm::StringRef text) {
-  int depth = 0;
-  bool isInString = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '"')
-      isInString = !isInString;
-    else if (isInString)
-      i += c == '\\';
-    else if (c == '{' || c == '[')
-      ++depth;
-    else if (c == '}' || c == ']')
-      --depth;
-    if (depth > deepestNesting)
-      return llvm::createStringError("objects and lists are nested too deeply");
-  }
-  return llvm::Error::success();
-}
 
 /// Parses an object that may be absent.
 template <typename T>
@@ -97,9 +79,7 @@ Tokenizer::Tokenizer(std::unique_ptr<Parts> parts) : parts(std::move(parts)) {}
 Tokenizer::~Tokenizer() = default;
 
 llvm::Expected<std::unique_ptr<Tokenizer>> Tokenizer::parse(llvm::StringRef text) {
-  if (llvm::Error error = checkNesting(text))
-    return std::move(error);
-  llvm::Expected<json::Value> file = json::parse(text);
+  llvm::Expected<json::Value> file = parseJson(text, deepestNesting);
   if (!file)
     return file.takeError();
   const json::Object *object = file->getAsObject();

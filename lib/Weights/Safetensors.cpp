@@ -5,14 +5,16 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Weights/Safetensors.h"
+#include "quantopt/Support/FileAccess.h"
+#include "quantopt/Support/FileSize.h"
+#include "quantopt/Support/Json.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/JSON.h"
 #include "llvm/Support/MathExtras.h"
-#include "llvm/Support/MemoryBuffer.h"
+#include <limits>
 #include <numeric>
 
 using namespace quantopt;
@@ -48,9 +50,8 @@ template <typename... Args> static Error makeError(const char *format, Args &&..
   return llvm::createStringError(llvm::formatv(format, std::forward<Args>(args)...).str());
 }
 
-static uint64_t sizeOf(DType type, llvm::ArrayRef<int64_t> shape) {
-  return bytesInFile(type, std::accumulate(shape.begin(), shape.end(), uint64_t(1), std::multiplies<>()));
-}
+/// Of a tensor that is in memory or that checkEntries has accepted.
+static uint64_t sizeOf(const TensorEntry &entry) { return *checkedBytesInFile(entry.dtype, entry.shape); }
 
 //===----------------------------------------------------------------------------===//
 // Writing
@@ -66,6 +67,8 @@ static Error checkEntries(llvm::ArrayRef<TensorEntry> entries) {
     if (nameOf(entry.dtype).empty())
       return makeError("tensor '{0}' has elements of type {1}, which safetensors files lack; pack them into bytes",
                        entry.name, toString(entry.dtype));
+    if (!checkedBytesInFile(entry.dtype, entry.shape))
+      return makeError("tensor '{0}' is too large for a file", entry.name);
   }
   return Error::success();
 }
@@ -76,7 +79,7 @@ static std::vector<size_t> orderForAlignment(llvm::ArrayRef<TensorEntry> entries
   std::iota(order.begin(), order.end(), 0);
   auto rank = [&](size_t number) {
     const TensorEntry &entry = entries[number];
-    bool isAligned = sizeOf(entry.dtype, entry.shape) % tensorAlignment == 0;
+    bool isAligned = sizeOf(entry) % tensorAlignment == 0;
     return isAligned ? 0 : tensorAlignment / bytesInMemory(entry.dtype);
   };
   llvm::sort(order,
@@ -103,7 +106,7 @@ Expected<SafetensorsLayout> quantopt::layoutSafetensors(llvm::ArrayRef<TensorEnt
   for (size_t number : orderForAlignment(entries)) {
     const TensorEntry &entry = entries[number];
     uint64_t begin = layout.offsets[number] = end;
-    end += sizeOf(entry.dtype, entry.shape);
+    end += sizeOf(entry);
     writer.attributeObject(entry.name, [&] {
       writer.attribute("dtype", nameOf(entry.dtype));
       writer.attributeArray("shape", [&] { llvm::for_each(entry.shape, [&](int64_t dim) { writer.value(dim); }); });
@@ -160,7 +163,8 @@ static Expected<TensorInFile> readEntry(llvm::StringRef path, llvm::StringRef na
     tensor.shape.push_back(*dim.getAsInteger());
   }
   std::optional<uint64_t> begin = (*offsets)[0].getAsUINT64(), end = (*offsets)[1].getAsUINT64();
-  if (!begin || !end || *end < *begin || *end - *begin != sizeOf(*type, tensor.shape))
+  if (!begin || !end || *end < *begin || *end - *begin != checkedBytesInFile(*type, tensor.shape) ||
+      llvm::SaturatingAdd(dataBegin, *end) == std::numeric_limits<uint64_t>::max())
     return malformed();
   tensor.offset = dataBegin + *begin;
   tensor.length = *end - *begin;
@@ -181,14 +185,20 @@ static Error checkFilled(const SafetensorsFile &file, llvm::StringRef path, uint
 }
 
 Expected<SafetensorsFile> quantopt::readSafetensors(llvm::StringRef path) {
-  auto opened = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto opened = openNamedFile(path);
   if (!opened)
-    return makeError("cannot open the safetensors file '{0}': {1}", path, opened.getError().message());
-  llvm::StringRef bytes = (*opened)->getBuffer();
+    return opened.takeError();
+  auto buffer = opened->map(path);
+  if (!buffer)
+    return buffer.takeError();
+  return parseSafetensors((*buffer)->getBuffer(), path);
+}
+
+Expected<SafetensorsFile> quantopt::parseSafetensors(llvm::StringRef bytes, llvm::StringRef path) {
   uint64_t length = bytes.size() < lengthBytes ? 0 : llvm::support::endian::read64le(bytes.data());
   if (length < 2 || length > largestHeader || length > bytes.size() - lengthBytes)
     return makeError("'{0}' is not a safetensors file: its first eight bytes are not the length of a header", path);
-  Expected<json::Value> header = json::parse(bytes.substr(lengthBytes, length).rtrim(' '));
+  Expected<json::Value> header = parseJson(bytes.substr(lengthBytes, length).rtrim(' '));
   if (!header)
     return makeError("the header of the safetensors file '{0}': {1}", path, llvm::toString(header.takeError()));
   const json::Object *object = header->getAsObject();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Weights/TensorFileWriter.h"
+#include "quantopt/Support/FileAccess.h"
 #include "quantopt/Support/Packing.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
@@ -81,6 +82,7 @@ Error TensorFileWriter::commit() {
     return fileError("cannot complete the weights file", finalPath, errno);
   llvm::sys::DontRemoveFileOnSignal(temporaryPath);
   temporaryPath.clear();
+  allowFile(finalPath);
   llvm::StringRef parent = llvm::sys::path::parent_path(finalPath);
   int folder = ::open(parent.empty() ? "." : parent.str().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0)

@@ -5,14 +5,14 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Weights/WeightStore.h"
+#include "quantopt/Support/FileAccess.h"
+#include "quantopt/Support/FileSize.h"
 #include "quantopt/Support/Packing.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -29,13 +29,6 @@ WeightStore::~WeightStore() {
     ::close(entry.second.descriptor);
 }
 
-static uint64_t countElements(llvm::ArrayRef<int64_t> shape) {
-  uint64_t count = 1;
-  for (int64_t dim : shape)
-    count *= dim;
-  return count;
-}
-
 static std::string joinDims(llvm::ArrayRef<int64_t> values, const char *separator) {
   return llvm::join(llvm::map_range(values, [](int64_t value) { return std::to_string(value); }), separator);
 }
@@ -50,27 +43,24 @@ Expected<WeightStore::File> WeightStore::open(const TensorInFile &tensor) {
   auto known = files.find(tensor.path);
   if (known != files.end())
     return known->second;
-  File file{::open(tensor.path.c_str(), O_RDONLY | O_CLOEXEC), 0};
-  if (file.descriptor < 0)
-    return makeError("{0}: cannot open the weights file '{1}': {2}", describe(tensor), tensor.path,
-                     std::strerror(errno));
-  struct stat status;
-  if (::fstat(file.descriptor, &status) || !S_ISREG(status.st_mode)) {
-    ::close(file.descriptor);
-    return makeError("{0}: the weights file '{1}' is not a regular file", describe(tensor), tensor.path);
-  }
-  file.size = status.st_size;
+  auto opened = openReferenced(tensor.path);
+  if (!opened)
+    return makeError("{0}: {1}", describe(tensor), llvm::toString(opened.takeError()));
+  uint64_t size = opened->size();
+  File file{opened->release(), size};
   files.try_emplace(tensor.path, file);
   return file;
 }
 
 /// What can be said without the file.
 static Error checkLength(const TensorInFile &tensor) {
-  uint64_t expected = bytesInFile(tensor.dtype, countElements(tensor.shape));
-  if (tensor.length == expected)
+  std::optional<uint64_t> expected = checkedBytesInFile(tensor.dtype, tensor.shape);
+  if (expected == tensor.length)
     return Error::success();
-  return makeError("{0}: its type needs {1} bytes, but {2} bytes of '{3}' are given for it", describe(tensor), expected,
-                   tensor.length, tensor.path);
+  if (!expected)
+    return makeError("{0}: its dimensions are no size of a file", describe(tensor));
+  return makeError("{0}: its type needs {1} bytes, but {2} bytes of '{3}' are given for it", describe(tensor),
+                   *expected, tensor.length, tensor.path);
 }
 
 static Error checkInside(const TensorInFile &tensor, uint64_t fileSize) {

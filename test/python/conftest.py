@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from quantopt.bundle import Bundle
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".cache"
+SHARED = Path(os.environ.get("QUANTOPT_SHARED", ROOT.parent / "shared"))
+
+# IR of tests lies in temporary folders, the models that it names elsewhere.
+os.environ["QUANTOPT_EXTERNAL_ROOT"] = os.pathsep.join(str(path) for path in (ROOT, SHARED, CACHE.resolve(), tempfile.gettempdir()))
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +26,9 @@ def root():
 @pytest.fixture(scope="session")
 def shared():
     """The folder with the test data that is not in the tree."""
-    folder = Path(os.environ.get("QUANTOPT_SHARED", ROOT.parent / "shared"))
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("needs ../shared, which is absent")
-    return folder
+    return SHARED
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Files made to harm: quant-opt refuses each with one plain error, and reads nothing that it should not.
 
-Among them the shapes of published ONNX vulnerabilities with external data and paths. A secret lies outside of the
+Among them the shapes of all published ONNX vulnerabilities with external data and paths. A secret lies outside of the
 model's folder; a model that reached it would import, and re-emission would copy it.
 """
 
@@ -18,10 +18,12 @@ SECRET = b"0123456789abcdef"
 
 @pytest.fixture
 def quant_opt(root):
-    """Runs quant-opt."""
+    """Runs quant-opt without external roots but those given as options."""
 
-    def run(*arguments):
-        return subprocess.run([root / "build/bin/quant-opt", *arguments], capture_output=True, text=True, timeout=60)
+    def run(*arguments, **options):
+        environment = {name: value for name, value in os.environ.items() if name != "QUANTOPT_EXTERNAL_ROOT"}
+        return subprocess.run([root / "build/bin/quant-opt", *arguments], env=environment, capture_output=True, text=True,
+                              timeout=60, **options)
 
     return run
 
@@ -80,7 +82,7 @@ def test_absolute_location(quant_opt, folder):
 def test_link_in_a_parent_folder(quant_opt, folder):
     """CVE-2026-27489: the file is none, but a folder on the way is a link."""
     (folder / "sub").symlink_to(folder.parent)
-    assert_refused(quant_opt(save(folder, make([external("sub/secret")]))), "link out of the model's folder")
+    assert_refused(quant_opt(save(folder, make([external("sub/secret")]))), "it leads out of")
 
 
 @pytest.mark.parametrize("target", ["../secret", "sub/../../secret", "ABSOLUTE"])
@@ -88,14 +90,24 @@ def test_link(quant_opt, folder, target):
     """CVE-2026-34447: the file is a link."""
     (folder / "sub").mkdir()
     (folder / "data").symlink_to(str(folder.parent / "secret") if target == "ABSOLUTE" else target)
-    assert_refused(quant_opt(save(folder, make([external("data")]))), "link out of the model's folder")
+    assert_refused(quant_opt(save(folder, make([external("data")]))), "it leads out of .*--external-root=")
 
 
 def test_chain_of_links(quant_opt, folder):
     (folder / "data").symlink_to("second")
     (folder / "second").symlink_to("third/secret")
     (folder / "third").symlink_to("..")
-    assert_refused(quant_opt(save(folder, make([external("data")]))), "link out of the model's folder")
+    assert_refused(quant_opt(save(folder, make([external("data")]))), "it leads out of")
+    (folder / "loop").symlink_to("loop")
+    assert_refused(quant_opt(save(folder, make([external("loop")]))), "too many links")
+
+
+def test_hard_link(quant_opt, folder):
+    """CVE-2026-34446: another name of a file elsewhere."""
+    os.link(folder.parent / "secret", folder / "data")
+    path = save(folder, make([external("data")]))
+    assert_refused(quant_opt(path), "hard links")
+    assert quant_opt(path, f"--external-root={folder}").returncode == 0
 
 
 def test_links_that_stay_inside(quant_opt, folder):
@@ -107,14 +119,55 @@ def test_links_that_stay_inside(quant_opt, folder):
     assert quant_opt(save(folder, make([external("again/bytes")]))).returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_hugging_face_cache(quant_opt, tmp_path):
+    """Snapshots are links to blobs: named as external root, the blobs are read."""
+    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshots/0a1b"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    (blobs / "d0").write_bytes(SECRET)
+    (blobs / "d1").write_bytes(make([external("model.onnx_data")]).SerializeToString())
+    (snapshot / "model.onnx_data").symlink_to("../../blobs/d0")
+    (snapshot / "model.onnx").symlink_to("../../blobs/d1")
+    refused = quant_opt(snapshot / "model.onnx")
+    assert_refused(refused, "--external-root=")
+    allowed = re.search(r"--external-root=\S+", refused.stderr).group()
+    output = snapshot / "out.onnx"
+    result = quant_opt(snapshot / "model.onnx", allowed, f"--emit-onnx=output={output}")
+    assert result.returncode == 0, result.stderr
+    assert output.read_bytes() == (blobs / "d1").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
 def test_what_is_no_file(quant_opt, folder, kind):
-    """A FIFO must not make the program wait."""
+    """A FIFO must not make the program wait, nor a device be opened."""
+    roots = []
     if kind == "fifo":
         os.mkfifo(folder / "data")
-    else:
+    elif kind == "folder":
         (folder / "data").mkdir()
-    assert_refused(quant_opt(save(folder, make([external("data")]))), "not a regular file")
+    else:
+        (folder / "data").symlink_to("/dev/zero")
+        roots = ["--external-root=/dev"]
+    assert_refused(quant_opt(save(folder, make([external("data")])), *roots), "not a regular file")
+
+
+def test_modules_are_confined_too(quant_opt, folder):
+    """The IR names files as models do; its location may lie about its folder."""
+    text = """module attributes {onnx.model = {ir_version = 10, opset_imports = {ai.onnx = 21}}} {
+      param.file @f "%s"
+      param.global @w : tensor<4xf32> from @f [offset = 0, length = 16]
+      func.func @main() -> tensor<4xf32> {
+        %%w = param.load @w : tensor<4xf32>
+        return %%w : tensor<4xf32>
+      }
+    } loc("%s/x.mlir":0:0)
+    """
+    command = (f"--emit-onnx=output={folder}/out.onnx",)
+    for path, location in (("../secret", folder), (folder.parent / "secret", folder), ("secret", folder.parent)):
+        (folder / "module.mlir").write_text(text % (path, location))
+        result = quant_opt(folder / "module.mlir", *command)
+        assert result.returncode == 1 and "--external-root=" in result.stderr, result.stderr
+        assert not (folder / "out.onnx").exists()
 
 
 # ---- What the entries of external data may say ---------------------------------------------------------------------------
@@ -133,6 +186,16 @@ def test_ranges(quant_opt, folder, offset, length):
     (folder / "data").write_bytes(SECRET)
     assert_refused(quant_opt(save(folder, make([external("data", offset=offset, length=length)]))),
                    "expected a number|bytes of external data|needs 16 bytes at offset")
+
+
+def test_overlaps(quant_opt, folder):
+    """Tied weights share a range; ranges that cross are an error."""
+    (folder / "data").write_bytes(bytes(64))
+    nodes = [helper.make_node("Mul", ["v", "w"], ["y"])]
+    tied = [external("data", "v", offset=16), external("data", "w", offset=16)]
+    assert quant_opt(save(folder, make(tied, nodes))).returncode == 0
+    crossing = [external("data", "v", offset=16), external("data", "w", offset=24)]
+    assert_refused(quant_opt(save(folder, make(crossing, nodes))), "inside of tensor 'v', and ends outside of it")
 
 
 # ---- Paths that are written to or fetched --------------------------------------------------------------------------------
@@ -157,12 +220,48 @@ def test_outputs_are_not_named_by_models(quant_opt, folder):
 # ---- Structure -----------------------------------------------------------------------------------------------------------
 
 
+def nested(depth):
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["z"])], "g", [], [])
+    for _ in range(depth):
+        graph = helper.make_graph([helper.make_node("If", ["x"], ["z"], then_branch=graph, else_branch=graph)] if _ < 1 else
+                                  [helper.make_node("If", ["x"], ["z"], then_branch=graph)], "g", [], [])
+    return [helper.make_node("If", ["x"], ["y"], then_branch=graph)]
+
+
+def function(name, *nodes):
+    return helper.make_function("own", name, ["a"], ["b"], list(nodes), [helper.make_opsetid("own", 1)])
+
+
+def call(name, source="a", result="b"):
+    return helper.make_node(name, [source], [result], domain="own")
+
+
+def chain(count, width):
+    """Functions of which each calls the next `width` times."""
+    functions = []
+    for i in range(count):
+        edges = ["a", *(f"t{k}" for k in range(width - 1)), "b"]
+        functions.append(function(f"F{i}", *(call(f"F{i + 1}", *edges[k : k + 2]) for k in range(width))))
+    functions.append(function(f"F{count}", helper.make_node("Neg", ["a"], ["b"])))
+    return functions
+
+
 W = numpy_helper.from_array(np.ones(4, np.float32), "w")
+CALLS_F0 = [helper.make_node("F0", ["x"], ["y"], domain="own")]
 
 
 @pytest.mark.parametrize("model, reason", [
+    (make([W], nested(20)), "--max-depth"),
+    (make(nodes=CALLS_F0, functions=[function("F0", call("F0"))]), "'own::F0' calls itself"),
+    (make(nodes=CALLS_F0, functions=[function("F0", call("F1")), function("F1", call("F0"))]), "calls itself"),
+    (make(nodes=CALLS_F0, functions=chain(30, 1)), "--max-depth"),
+    (make(nodes=CALLS_F0, functions=chain(12, 8)), "--max-nodes"),
+    (make(nodes=CALLS_F0, functions=[function("F0", call("Neg")), function("F0", call("Abs"))]), "given twice"),
     (make([W, W]), "given twice"),
     (make([W], inputs=("x", "x")), "'x' is defined twice"),
+    (make([W], [helper.make_node("Mul", ["x", "w"], ["y"], **{f"a{i}": 1 for i in range(1001)})]), "--max-attributes"),
+    (make([W], [helper.make_node("Mul", ["x", "w"], ["y"], "n" * 70000)]), "--max-name-bytes"),
+    (make([TensorProto(name="w", data_type=1, dims=[1] * 65, raw_data=bytes(4))]), "--max-rank"),
     (make([TensorProto(name="w", data_type=1, dims=[2**62, 4], raw_data=bytes(4))]), "too many elements"),
     (make([TensorProto(name="w", data_type=1, dims=[-4], raw_data=bytes(16))]), "negative dimension"),
     (make([TensorProto(name="w", data_type=1, dims=[4], raw_data=bytes(15))]), "has 15 bytes of data"),
@@ -172,6 +271,19 @@ W = numpy_helper.from_array(np.ones(4, np.float32), "w")
 ], ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "")
 def test_structure(quant_opt, folder, model, reason):
     assert_refused(quant_opt(save(folder, model)), reason)
+
+
+def test_names_that_are_not_utf8(quant_opt, folder):
+    data = make([W], [helper.make_node("Mul", ["x", "w"], ["y"], "NAME")]).SerializeToString()
+    assert_refused(quant_opt(save(folder, data.replace(b"NAME", b"\xff\xfe\x00\x80"))), "not UTF-8")
+
+
+def test_limits_are_options(quant_opt, folder):
+    path = save(folder, make([W]))
+    assert_refused(quant_opt(path, "--max-nodes=0"), "has 1 nodes, more than the 0 of --max-nodes")
+    assert_refused(quant_opt(path, "--max-initializers=0"), "--max-initializers")
+    assert_refused(quant_opt(path, "--max-structure-bytes=10"), "--max-structure-bytes")
+    assert quant_opt(path, "--max-nodes=1").returncode == 0
 
 
 def test_strings_and_sparse_tensors_survive(quant_opt, folder):

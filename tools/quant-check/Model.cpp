@@ -13,6 +13,7 @@
 #include "quantopt/Interp/Compute/Types.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Pipelines/Pipelines.h"
+#include "quantopt/Support/FileAccess.h"
 #include <cmath>
 #include <limits>
 
@@ -46,8 +47,10 @@ llvm::Expected<Model> check::loadModel(llvm::StringRef path, Form form) {
   });
   if (path.ends_with(".onnx"))
     model.module = importOnnx(path, *model.context);
-  else
+  else {
+    allowInput(path);
     model.module = mlir::parseSourceFile<mlir::ModuleOp>(path, model.context.get());
+  }
   if (!model.module)
     return llvm::createStringError("cannot be read: " + diagnostics);
   if (failed(transform(model, form)))

@@ -27,6 +27,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Check.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/raw_ostream.h"
@@ -65,7 +66,7 @@ int main(int argc, char **argv) {
   cl::opt<std::string> json("json", cl::value_desc("FILE"), cl::cat(category),
                             cl::desc("also write outcomes, worst elements and times to this file"));
   cl::opt<bool> quiet("quiet", cl::cat(category), cl::desc("do not list what passes"));
-  cl::HideUnrelatedOptions(category);
+  cl::HideUnrelatedOptions({&category, &inputCategory()});
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv, "compares the CPU interpreter with recorded results\n");
 

@@ -19,6 +19,7 @@
 #include "quantopt/Interp/Verify/Verification.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Support/Conversion.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Signals.h"
@@ -120,6 +121,7 @@ llvm::Error InterpretedModel::recognize() {
 
 llvm::Error InterpretedModel::parseModel(StringRef path) {
   Diagnostics diagnostics(*context);
+  allowInput(path);
   module = parseSourceFile<ModuleOp>(path, ParserConfig(context.get()));
   return module ? computeWeights() : diagnostics.error(path);
 }

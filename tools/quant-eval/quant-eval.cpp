@@ -13,6 +13,7 @@
 #include "Tokens.h"
 #include "quantopt/Interp/Compute/Parallel.h"
 #include "quantopt/Numerics/Divergence.h"
+#include "quantopt/Support/FileAccess.h"
 #include "quantopt/Support/Progress.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
@@ -171,7 +172,7 @@ static llvm::Error writeJson(llvm::StringRef path, const numerics::DivergenceSum
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   Options options;
-  cl::HideUnrelatedOptions(options.category);
+  cl::HideUnrelatedOptions({&options.category, &inputCategory()});
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv, "compares the predictions of two models on the same tokens\n");
   auto start = std::chrono::steady_clock::now();

@@ -17,6 +17,7 @@
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Pipelines/Explain.h"
 #include "quantopt/Pipelines/VerifyNumerics.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/InitLLVM.h"
@@ -51,6 +52,7 @@ static std::unique_ptr<llvm::MemoryBuffer> importAsBytecode(StringRef path, Stri
 static std::unique_ptr<llvm::MemoryBuffer> openInput(StringRef path, StringRef irPath) {
   if (path.ends_with(".onnx"))
     return importAsBytecode(path, irPath);
+  allowInput(path);
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> buffer = openInputFile(path, &error);
   if (!buffer)
@@ -157,9 +159,11 @@ static void leaveOpsOutOfDiagnostics() {
 
 /// Leaves what LLVM's libraries have registered by now to --help-hidden: --help is about passes and models.
 static void hideOptionsOfLibraries() {
-  for (auto &entry : llvm::cl::getRegisteredOptions())
-    if (entry.second->Categories.front()->getName() != "Generic Options") // --help, --version
+  for (auto &entry : llvm::cl::getRegisteredOptions()) {
+    StringRef category = entry.second->Categories.front()->getName();
+    if (category != "Generic Options" && category != inputCategory().getName()) // --help, --version; the project's
       entry.second->setHiddenFlag(llvm::cl::Hidden);
+  }
 }
 
 int main(int argc, char **argv) {

@@ -7,6 +7,7 @@
 #include "mlir/Parser/Parser.h"
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Replay/Replay.h"
+#include "quantopt/Support/FileAccess.h"
 #include "quantopt/Support/Progress.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
@@ -65,7 +66,13 @@ static llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> parseModel(llvm::String
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
   });
-  auto model = mlir::parseSourceFile<mlir::ModuleOp>(path, &context);
+  llvm::Expected<ReadableFile> file = openReferenced(path);
+  if (!file)
+    return file.takeError();
+  auto text = file->map(path);
+  if (!text)
+    return text.takeError();
+  auto model = mlir::parseSourceString<mlir::ModuleOp>((*text)->getBuffer(), &context, path);
   if (!model)
     return llvm::createStringError(path + ": " + diagnostics);
   return model;
@@ -129,7 +136,7 @@ static llvm::Expected<bool> run(const Options &options) {
 int main(int argc, char **argv) {
   llvm::InitLLVM initialize(argc, argv);
   Options options;
-  cl::HideUnrelatedOptions(options.category);
+  cl::HideUnrelatedOptions({&options.category, &inputCategory()});
   cl::SetVersionPrinter([](llvm::raw_ostream &stream) { stream << "quant-replay " << QUANTOPT_VERSION << '\n'; });
   cl::ParseCommandLineOptions(argc, argv,
                               "proves a bundle launch by launch: each kernel, fed what the CPU interpreter has there, "

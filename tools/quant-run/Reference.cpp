@@ -11,6 +11,7 @@
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Interpreter.h"
 #include "quantopt/Support/Conversion.h"
+#include "quantopt/Support/FileAccess.h"
 
 using namespace quantopt;
 using namespace quantopt::runtime;
@@ -71,7 +72,13 @@ llvm::Error Reference::load(unsigned threads) {
     diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
     return mlir::success();
   });
-  module = mlir::parseSourceFile<mlir::ModuleOp>(path, mlir::ParserConfig(mlirContext.get()));
+  llvm::Expected<ReadableFile> file = openReferenced(path);
+  if (!file)
+    return file.takeError();
+  auto text = file->map(path);
+  if (!text)
+    return text.takeError();
+  module = mlir::parseSourceString<mlir::ModuleOp>((*text)->getBuffer(), mlir::ParserConfig(mlirContext.get()), path);
   if (!module)
     return llvm::createStringError("'" + path + "': " + diagnostics);
   evaluator = std::make_unique<param::WeightEvaluator>(*module, store);

@@ -7,6 +7,7 @@
 #include "Prompts.h"
 #include "Reference.h"
 #include "Report.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
@@ -303,7 +304,7 @@ int main(int argc, char **argv) {
   // LLVM's shared library brings a --threads of its own, among others.
   cl::ResetCommandLineParser();
   Options options;
-  cl::HideUnrelatedOptions(options.category);
+  cl::HideUnrelatedOptions({&options.category, &inputCategory()});
   cl::SetVersionPrinter([](llvm::raw_ostream &os) { os << "quantopt " QUANTOPT_VERSION "\n"; });
   cl::ParseCommandLineOptions(argc, argv, "runs a bundle that quant-opt --emit-bundle wrote: prompt in, text out\n");
   // The second one ends the program at once.

@@ -60,6 +60,8 @@ struct SafetensorsFile {
 /// Reads the header. Fails, naming the file and the tensor, where the header is not one or the tensors do not fill the
 /// rest of the file exactly.
 llvm::Expected<SafetensorsFile> readSafetensors(llvm::StringRef path);
+/// The same of a file that is in memory; `path` is for messages.
+llvm::Expected<SafetensorsFile> parseSafetensors(llvm::StringRef bytes, llvm::StringRef path);
 
 } // namespace quantopt
 

@@ -20,7 +20,8 @@ LogicalResult quantopt::recognizeKvAppend(Operation *root, RewriterBase &rewrite
   bool isResult =
       llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
   if (!isa<BlockArgument>(cache) || !isResult || !cacheType || !rowType || cacheType.getRank() != 4 ||
-      rowType.getRank() != 4 || !axis || !isAxis(*axis, 2, cacheType))
+      rowType.getRank() != 4 || cacheType.getElementType() != rowType.getElementType() || !axis ||
+      !isAxis(*axis, 2, cacheType))
     return failure();
   SmallVector<int64_t> shape(cacheType.getShape());
   shape[2] = ShapedType::kDynamic;

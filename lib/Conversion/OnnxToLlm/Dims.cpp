@@ -165,7 +165,7 @@ std::optional<Dim> DimQuery::behindSlice(NodeOpInterface node, int64_t dim) {
     return std::nullopt;
   auto fromStart = [&](int64_t at) { return std::clamp<int64_t>(at < 0 ? at + whole.size : at, 0, whole.size); };
   int64_t step = steps ? (*steps)[i] : 1, start = fromStart((*starts)[i]), end = fromStart((*ends)[i]);
-  return Dim{std::max<int64_t>(0, (end - start + step - 1) / step), {}, {}, 0};
+  return Dim{start < end ? (end - start - 1) / step + 1 : 0, {}, {}, 0};
 }
 
 std::optional<Dim> DimQuery::behindConcat(NodeOpInterface node, int64_t dim) {
@@ -221,9 +221,10 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
   StringRef type = node.getOpType();
   Value input = node->getNumOperands() ? node->getOperand(0) : Value();
   RankedTensorType inputType = input ? rankedTypeOf(input) : RankedTensorType();
-  int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
-  if (!inputType)
+  RankedTensorType resultType = rankedTypeOf(node->getResult(0));
+  if (!inputType || !resultType)
     return std::nullopt;
+  int64_t rank = resultType.getRank();
   bool isSkipNorm = type == "SkipSimplifiedLayerNormalization" || type == "SkipLayerNormalization";
   bool isAttention = type == "GroupQueryAttention" || type == "MultiHeadAttention";
   if (isSkipNorm || (isAttention && inputType.getRank() == 3 && dim < 2))
@@ -239,8 +240,9 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
   if (type == "Concat" && inputType.getRank() == rank)
     return behindConcat(node, dim);
   if (type == "Transpose") {
-    auto permutation = node.getInts("perm");
-    return permutation ? std::optional<Dim>(ofValue(input, (*permutation)[dim])) : std::nullopt;
+    auto permutation = statedPermutation(node);
+    return permutation && dim < int64_t(permutation->size()) ? std::optional<Dim>(ofValue(input, (*permutation)[dim]))
+                                                             : std::nullopt;
   }
   if (type == "MatMul" && dim < rank - 2 && inputType.getRank() == rank)
     return broadcast(node->getOperands(), rank, dim);
@@ -272,7 +274,7 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
 
 Dim DimQuery::ofValue(Value value, int64_t dim) {
   RankedTensorType type = rankedTypeOf(value);
-  if (!type || dim >= type.getRank())
+  if (!type || dim < 0 || dim >= type.getRank())
     return unknown(value, dim);
   if (!type.isDynamicDim(dim))
     return {type.getDimSize(dim), {}, {}, 0};
@@ -346,8 +348,8 @@ std::optional<Dim> DimQuery::behindElement(NodeOpInterface node, int64_t index) 
 /// What element `index` of a vector of sizes, or a scalar, is.
 Dim DimQuery::ofElement(Value vector, int64_t index) {
   if (std::optional<Elements> elements = evaluate(vector);
-      elements && index < int64_t(elements->size()) && (*elements)[index])
-    return {int64_t(*(*elements)[index]), {}, {}, 0};
+      elements && index >= 0 && index < int64_t(elements->size()) && (*elements)[index])
+    return {toInteger(*(*elements)[index]), {}, {}, 0};
   auto node = vector.getDefiningOp<NodeOpInterface>();
   Dim element = unknown(vector, -1 - index); // so that it is not taken for the size of a dimension
   return node && ++depth <= maxDepth ? behindElement(node, index).value_or(element) : element;
@@ -360,4 +362,15 @@ bool quantopt::haveSameShape(Value a, Value b) {
   if (!first || !second || first.getRank() != second.getRank())
     return false;
   return llvm::all_of(llvm::seq<int64_t>(first.getRank()), [&](int64_t i) { return dimOf(a, i) == dimOf(b, i); });
+}
+
+std::optional<ArrayRef<int64_t>> quantopt::statedPermutation(Operation *op) {
+  auto transpose = dyn_cast_or_null<onnx::TransposeOp>(op);
+  auto stated = transpose ? cast<NodeOpInterface>(op).getInts("perm") : std::nullopt;
+  RankedTensorType type = stated ? rankedTypeOf(op->getOperand(0)) : RankedTensorType();
+  if (!stated || (type && type.getRank() != int64_t(stated->size())))
+    return std::nullopt;
+  SmallVector<int64_t> sorted = llvm::to_vector(*stated);
+  llvm::sort(sorted);
+  return llvm::equal(sorted, llvm::seq<int64_t>(sorted.size())) ? stated : std::nullopt;
 }

@@ -9,6 +9,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
 #include "mlir/IR/Value.h"
 
 namespace quantopt {
@@ -31,6 +32,9 @@ struct Dim {
 Dim dimOf(mlir::Value value, int64_t dim);
 /// Whether both values have the same shape whenever the graph runs. Dataflow must show it: equal `?` prove nothing.
 bool haveSameShape(mlir::Value a, mlir::Value b);
+
+/// What a Transpose states; nothing for another node, and where the numbers are no permutation.
+std::optional<llvm::ArrayRef<int64_t>> statedPermutation(mlir::Operation *op);
 
 } // namespace quantopt
 

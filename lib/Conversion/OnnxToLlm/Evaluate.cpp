@@ -254,6 +254,15 @@ std::optional<double> quantopt::evaluateScalar(Value value) {
   return elements && elements->size() == 1 ? elements->front() : std::nullopt;
 }
 
+int64_t quantopt::toInteger(double element) {
+  constexpr double limit = 9223372036854775807.0; // rounds up to 2^63
+  if (std::isnan(element))
+    return 0;
+  if (std::abs(element) >= limit)
+    return element > 0 ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+  return int64_t(element);
+}
+
 std::optional<SmallVector<int64_t>> quantopt::evaluateIntegers(Value value) {
   Result elements = evaluate(value);
   if (!elements)
@@ -262,10 +271,7 @@ std::optional<SmallVector<int64_t>> quantopt::evaluateIntegers(Value value) {
   for (Known element : *elements) {
     if (!element)
       return std::nullopt;
-    constexpr double limit = 9223372036854775807.0; // rounds up to 2^63
-    integers.push_back(*element >= limit    ? std::numeric_limits<int64_t>::max()
-                       : *element <= -limit ? std::numeric_limits<int64_t>::min()
-                                            : int64_t(*element));
+    integers.push_back(toInteger(*element));
   }
   return integers;
 }

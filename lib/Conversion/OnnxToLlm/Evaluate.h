@@ -23,6 +23,8 @@ using Elements = llvm::SmallVector<std::optional<double>, 5>;
 std::optional<Elements> evaluate(mlir::Value value);
 /// The one element of `value`, when it is known.
 std::optional<double> evaluateScalar(mlir::Value value);
+/// An element as an integer; what 64 bits do not hold becomes the largest or smallest integer.
+int64_t toInteger(double element);
 /// All elements of `value`, when they are known.
 std::optional<llvm::SmallVector<int64_t>> evaluateIntegers(mlir::Value value);
 

@@ -49,7 +49,8 @@ static bool fitsCache(RankedTensorType cache, RankedTensorType rows) {
   auto agree = [&](int64_t dim) {
     return cache.isDynamicDim(dim) || rows.isDynamicDim(dim) || cache.getDimSize(dim) == rows.getDimSize(dim);
   };
-  return cache && cache.getRank() == 4 && agree(0) && agree(1) && agree(3);
+  return cache && cache.getRank() == 4 && cache.getElementType() == rows.getElementType() && agree(0) && agree(1) &&
+         agree(3);
 }
 
 /// The type of `rows` after those of `cache`, the root's result `index`; null when its readers cannot take it.

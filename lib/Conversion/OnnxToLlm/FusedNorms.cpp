@@ -94,7 +94,7 @@ LogicalResult quantopt::recognizeFusedNorm(Operation *root, RewriterBase &rewrit
     norm = skipNorm(node);
   Value input = norm ? node.getNodeInput(0) : Value();
   RankedTensorType inputType = input ? rankedType(input) : RankedTensorType();
-  if (!inputType || !norm->scale)
+  if (!inputType || inputType.getRank() == 0 || !norm->scale)
     return failure();
   // Nobody states mean and deviation again.
   for (OpResult result : root->getResults().drop_front())

@@ -30,7 +30,7 @@ LogicalResult quantopt::recognizeGatherNd(Operation *root, RewriterBase &rewrite
   RankedTensorType indexType = rankedType(root->getOperand(1));
   std::optional<SmallVector<int64_t>> indices = evaluateIntegers(root->getOperand(1));
   auto transpose = root->getOperand(0).getDefiningOp<onnx::TransposeOp>();
-  auto permutation = transpose ? cast<NodeOpInterface>(*transpose).getInts("perm") : std::nullopt;
+  auto permutation = statedPermutation(transpose);
   if (!indexType || indexType.getRank() != 2 || indexType.getDimSize(1) != 1 || !indices || !permutation)
     return failure();
   std::optional<int64_t> dim = broughtToFront(*permutation);

@@ -116,7 +116,8 @@ bool GroupQueryAttention::findTypes() {
   auto cacheType = [&](unsigned past) {
     unsigned result = past == PastKey ? 1 : 2;
     RankedTensorType stated = input(past) ? rankedType(input(past)) : RankedTensorType();
-    bool fits = !input(past) || (stated && succeeded(verifyCompatibleShape(stated.getShape(), cacheShape)));
+    bool fits = !input(past) || (stated && stated.getElementType() == query.getElementType() &&
+                                 succeeded(verifyCompatibleShape(stated.getShape(), cacheShape)));
     if (!fits)
       return RankedTensorType();
     if (result >= root->getNumResults() || root->getResult(result).use_empty())
@@ -260,7 +261,8 @@ LogicalResult quantopt::recognizeTensorScatter(Operation *root, RewriterBase &re
   RankedTensorType cacheType = rankedType(cache), rowType = rankedType(rows);
   // Without an index all rows go to the start, which no decoder wants.
   if (!index || !cacheType || !rowType || cacheType.getRank() != 4 || rowType.getRank() != 4 ||
-      !isAxis(node.getInt("axis", -2), 2, cacheType) || !rankedType(index) || rankedType(index).getRank() != 1)
+      cacheType.getElementType() != rowType.getElementType() || !isAxis(node.getInt("axis", -2), 2, cacheType) ||
+      !rankedType(index) || rankedType(index).getRank() != 1)
     return failure();
   RankedTensorType type = refineType(root, cacheType.getShape());
   if (!type)

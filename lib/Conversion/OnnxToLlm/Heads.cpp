@@ -16,7 +16,7 @@ SmallVector<int64_t> quantopt::statedShape(Operation *op) {
   RankedTensorType type = rankedType(op->getResult(0));
   if (std::optional<Elements> elements = evaluate(op->getOperand(1)))
     for (std::optional<double> element : *elements)
-      sizes.push_back(element && *element > 0 ? int64_t(*element) : ShapedType::kDynamic);
+      sizes.push_back(element && *element > 0 ? toInteger(*element) : ShapedType::kDynamic);
   if (!type)
     return sizes;
   if (sizes.empty())
@@ -151,15 +151,14 @@ static LogicalResult replaceIfTyped(RewriterBase &rewriter, Operation *root, Val
 }
 
 LogicalResult quantopt::recognizeSplitHeads(Operation *root, RewriterBase &rewriter) {
-  auto node = dyn_cast<onnx::TransposeOp>(root);
-  auto stated = node ? cast<NodeOpInterface>(root).getInts("perm") : std::nullopt;
+  auto stated = statedPermutation(root);
   if (!stated || !rankedType(root->getOperand(0)))
     return failure();
   SmallVector<int64_t> permutation(stated->begin(), stated->end());
   Value source = root->getOperand(0);
   rewriter.setInsertionPoint(root);
   auto inner = source.getDefiningOp<onnx::TransposeOp>();
-  auto innerStated = inner ? cast<NodeOpInterface>(*inner).getInts("perm") : std::nullopt;
+  auto innerStated = statedPermutation(inner);
   SmallVector<int64_t> before{0, 2, 1, 3};
   if (innerStated && rankedType(inner->getOperand(0))) {
     before.assign(innerStated->begin(), innerStated->end());

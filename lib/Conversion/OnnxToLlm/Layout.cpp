@@ -91,7 +91,8 @@ ElementMap Layout::ofSlice(NodeOpInterface node) {
   double size = type.getDimSize(dim);
   auto fromStart = [&](double i) { return int64_t(std::clamp(i < 0 ? i + size : i, 0.0, size)); };
   SmallVector<int64_t> indices;
-  for (int64_t i = fromStart(*start), e = fromStart(*end); i < e; i += int64_t(*step))
+  int64_t stride = std::clamp(*step, 1.0, std::max(size, 1.0));
+  for (int64_t i = fromStart(*start), e = fromStart(*end); i < e; i += stride)
     indices.push_back(i);
   return pick(node->getOperand(0), dim, indices);
 }
@@ -185,7 +186,7 @@ ElementMap Layout::ofExpand(NodeOpInterface node) {
 ElementMap Layout::ofTranspose(NodeOpInterface node) {
   Value input = node->getOperand(0);
   RankedTensorType from = typeOf(input), to = typeOf(node->getResult(0));
-  auto permutation = node.getInts("perm");
+  auto permutation = statedPermutation(node);
   if (!from || !permutation)
     return {};
   for (auto [i, source] : llvm::enumerate(*permutation))

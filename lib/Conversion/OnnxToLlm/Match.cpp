@@ -35,7 +35,9 @@ void quantopt::takeBetween(Match &match, Value value, Value source) {
   }
 }
 
-RankedTensorType quantopt::rankedType(Value value) { return dyn_cast<RankedTensorType>(value.getType()); }
+RankedTensorType quantopt::rankedType(Value value) {
+  return value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
+}
 
 bool quantopt::isWeight(Value value, int64_t rank) {
   RankedTensorType type = rankedType(value);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Nodes.h"
 #include "Dims.h"
+#include "Evaluate.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
@@ -78,7 +79,7 @@ Value Nodes::ints(ArrayRef<int64_t> values) {
 }
 
 Value Nodes::scalar(Type elementType, double value) {
-  Attribute number = isa<IntegerType>(elementType) ? Attribute(rewriter.getIntegerAttr(elementType, int64_t(value)))
+  Attribute number = isa<IntegerType>(elementType) ? Attribute(rewriter.getIntegerAttr(elementType, toInteger(value)))
                                                    : rewriter.getFloatAttr(elementType, value);
   return initializer(DenseElementsAttr::get(RankedTensorType::get({}, elementType), number));
 }

@@ -26,8 +26,7 @@ static Value behindMergedHeads(Value value) {
 }
 
 LogicalResult quantopt::recognizeSplitAgain(Operation *root, RewriterBase &rewriter) {
-  auto transpose = dyn_cast<onnx::TransposeOp>(root);
-  auto stated = transpose ? cast<NodeOpInterface>(root).getInts("perm") : std::nullopt;
+  auto stated = statedPermutation(root);
   Value x = stated && stated->size() == 4 ? behindMergedHeads(root->getOperand(0)) : Value();
   if (!x)
     return failure();

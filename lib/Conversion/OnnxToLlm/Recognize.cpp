@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Match.h"
 #include "Roles.h"
+#include "mlir/IR/Verifier.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include <map>
@@ -99,10 +100,29 @@ void quantopt::summarizeRecognition(func::FuncOp function) {
   list(nodes);
 }
 
+/// What is wrong with a function; empty if it is valid.
+static std::string findFault(func::FuncOp function) {
+  std::string fault;
+  ScopedDiagnosticHandler handler(function.getContext(), [&](Diagnostic &diagnostic) {
+    if (fault.empty())
+      fault = diagnostic.str();
+    return success();
+  });
+  return succeeded(mlir::verify(function)) ? "" : fault;
+}
+
 void quantopt::recognizeDecoder(func::FuncOp function) {
+  OwningOpRef<func::FuncOp> original(function.clone());
   stateVersionedForms(function.front());
   recognize(function);
   eraseDeadOps(function);
+  // Recognisers look at a node and what is before it. Types that contradict those further off make layers that cannot
+  // be.
+  if (std::string fault = findFault(function); !fault.empty()) {
+    function.getBody().takeBody(original->getBody());
+    emitWarning(function.getLoc()) << "function '" << function.getName()
+                                   << "' is left as nodes, since it contradicts itself: " << fault;
+  }
   assignRoles(function);
   function->setAttr("rot.strict", UnitAttr::get(function.getContext()));
 }

@@ -46,7 +46,10 @@ static bool isFullSlice(onnx::SliceOp slice) {
       return false;
   constexpr int64_t toTheEnd = std::numeric_limits<int64_t>::max();
   for (auto [from, to, dim] : llvm::zip_equal(*start, *end, *axis)) {
-    int64_t size = type.getDimSize(dim < 0 ? dim + type.getRank() : dim);
+    int64_t position = dim < 0 ? dim + type.getRank() : dim;
+    if (position < 0 || position >= type.getRank())
+      return false;
+    int64_t size = type.getDimSize(position);
     if (from != 0 || (to != toTheEnd && (ShapedType::isDynamic(size) || to < size)))
       return false;
   }
@@ -54,7 +57,7 @@ static bool isFullSlice(onnx::SliceOp slice) {
 }
 
 static bool isIdentityTranspose(onnx::TransposeOp transpose) {
-  auto permutation = cast<NodeOpInterface>(*transpose).getInts("perm");
+  auto permutation = statedPermutation(transpose);
   return permutation && llvm::equal(*permutation, llvm::seq<int64_t>(permutation->size()));
 }
 
@@ -92,9 +95,10 @@ static Value behindEmptyParts(onnx::ConcatOp concat) {
   Value only;
   for (Value part : concat->getOperands()) {
     RankedTensorType type = rankedType(part);
-    if (!type || type.getRank() == 0)
+    int64_t position = type && axis < 0 ? axis + type.getRank() : axis;
+    if (!type || position < 0 || position >= type.getRank())
       return {};
-    if (type.getDimSize(axis < 0 ? axis + type.getRank() : axis) == 0)
+    if (type.getDimSize(position) == 0)
       continue;
     if (only)
       return {};

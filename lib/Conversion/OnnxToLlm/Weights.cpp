@@ -76,6 +76,9 @@ LogicalResult quantopt::recognizeLinear(Operation *root, RewriterBase &rewriter)
   if (!input || input.getRank() < 2 || !stored || stored.getRank() != 2 || !stored.hasStaticShape() ||
       param::isWeightExpression(product->input))
     return failure();
+  int64_t width = input.getShape().back();
+  if (!ShapedType::isDynamic(width) && width != stored.getDimSize(product->isInOut ? 0 : 1))
+    return failure();
   SmallVector<int64_t> shape(input.getShape());
   shape.back() = stored.getDimSize(product->isInOut ? 1 : 0);
   RankedTensorType type = refineType(root, shape);

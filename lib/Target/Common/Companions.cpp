@@ -7,12 +7,26 @@
 #include "quantopt/Target/Common/Companions.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Onnx/Import.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
 using namespace quantopt;
 namespace path = llvm::sys::path;
+
+static llvm::Error copyFile(StringRef from, StringRef to) {
+  auto file = openReferenced(from);
+  if (!file)
+    return file.takeError();
+  auto bytes = file->map(from);
+  if (!bytes)
+    return bytes.takeError();
+  return llvm::writeToOutput(to, [&](llvm::raw_ostream &stream) {
+    stream << (*bytes)->getBuffer();
+    return llvm::Error::success();
+  });
+}
 
 LogicalResult quantopt::copyCompanions(ModuleOp module, StringRef folder) {
   auto model = module->getAttrOfType<DictionaryAttr>(onnx::OnnxDialect::sourceAttrName);
@@ -27,8 +41,9 @@ LogicalResult quantopt::copyCompanions(ModuleOp module, StringRef folder) {
     path::append(target, name);
     if (!llvm::sys::fs::exists(original) || llvm::sys::fs::equivalent(original, target))
       continue;
-    if (std::error_code error = llvm::sys::fs::copy_file(original, target))
-      return module.emitError() << "cannot copy '" << original << "' to '" << target << "': " << error.message();
+    if (llvm::Error error = copyFile(original, target))
+      return module.emitError() << "cannot copy '" << original << "' to '" << target
+                                << "': " << llvm::toString(std::move(error));
   }
   return success();
 }

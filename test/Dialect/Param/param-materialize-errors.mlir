@@ -1,7 +1,7 @@
 // RUN: rm -rf %t && split-file %s %t
 
 // RUN: not quant-opt %t/missing.mlir --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=MISSING
-// MISSING: error: cannot compute parameter 'w.scaled': tensor 'w' (4x2xf32): cannot open the weights file '{{.*}}none.bin': No such file or directory
+// MISSING: error: cannot compute parameter 'w.scaled': tensor 'w' (4x2xf32): '{{.*}}none.bin' cannot be read: No such file or directory
 
 // RUN: not quant-opt %t/truncated.mlir --param-materialize="output=%t/out.bin" 2>&1 | FileCheck %s --check-prefix=TRUNCATED
 // TRUNCATED: error: cannot compute parameter 'w.scaled': tensor 'w' (4x2xf32): expected its 32 bytes at offset 64 of '{{.*}}data.bin', but the file ends after 64 bytes; it is truncated or belongs to another model

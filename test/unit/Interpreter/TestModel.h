@@ -11,6 +11,7 @@
 #include "mlir/Parser/Parser.h"
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Interpreter.h"
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -25,6 +26,7 @@ public:
       EXPECT_FALSE(llvm::sys::fs::createTemporaryFile("interpreter-test", "bin", descriptor, file));
       llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
       stream.write(weights.raw(), weights.sizeInBytes());
+      allowFile(file);
       if (size_t at = text.find("FILE"); at != std::string::npos)
         text.replace(at, 4, std::string(file));
     }

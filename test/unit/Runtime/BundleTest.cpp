@@ -31,8 +31,8 @@ TEST(Bundle, SaysWhichFileIsWrong) {
     void (*damage)(const ToyBundle &);
   };
   for (auto [message, damage] : {
-           Case{"is no bundle: plan.json: No such file", [](const ToyBundle &toy) { toy.remove("plan.json"); }},
-           {"kernels.ptx': No such file", [](const ToyBundle &toy) { toy.remove("kernels.ptx"); }},
+           Case{"plan.json' cannot be read: No such file", [](const ToyBundle &toy) { toy.remove("plan.json"); }},
+           {"kernels.ptx' cannot be read: No such file", [](const ToyBundle &toy) { toy.remove("kernels.ptx"); }},
            {"weights.safetensors': has 100 bytes, and plan.json says 124: the file is truncated",
             [](const ToyBundle &toy) {
               toy.write("weights.safetensors", toy.read("weights.safetensors").substr(0, 100));

@@ -7,6 +7,7 @@
 #ifndef QUANTOPT_TEST_UNIT_WEIGHTS_TEMPORARYFOLDER_H
 #define QUANTOPT_TEST_UNIT_WEIGHTS_TEMPORARYFOLDER_H
 
+#include "quantopt/Support/FileAccess.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 #include "gtest/gtest.h"
@@ -17,7 +18,10 @@ namespace quantopt {
 
 class TemporaryFolder {
 public:
-  TemporaryFolder() { EXPECT_FALSE(llvm::sys::fs::createUniqueDirectory("quantopt-test", path)); }
+  TemporaryFolder() {
+    EXPECT_FALSE(llvm::sys::fs::createUniqueDirectory("quantopt-test", path));
+    allowInput(file("-"));
+  }
   ~TemporaryFolder() { llvm::sys::fs::remove_directories(path); }
 
   std::string file(llvm::StringRef name) const { return (path + "/" + name).str(); }

@@ -99,7 +99,7 @@ TEST_F(WeightStoreTest, FourBitColumns) {
 TEST_F(WeightStoreTest, MissingFile) {
   std::string path = folder.file("missing.bin");
   EXPECT_EQ(failure({"w", path, 0, 16, DType::F32, {4}}, {{0}, {4}}),
-            "tensor 'w' (4xf32): cannot open the weights file '" + path + "': No such file or directory");
+            "tensor 'w' (4xf32): '" + path + "' cannot be read: No such file or directory");
 }
 
 TEST_F(WeightStoreTest, TruncatedFile) {

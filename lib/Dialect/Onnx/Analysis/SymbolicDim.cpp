@@ -216,8 +216,10 @@ SymbolicDim DimContext::modulo(SymbolicDim a, SymbolicDim b) {
   if (!b.isConstant() || b.get() <= 0)
     return call("mod", {a, b}, b.isNonNegative());
   SymbolicDim rest = subtract(a, fromPolynomial(multiplesOf(a, b.get())));
-  if (rest.isConstant())
-    return SymbolicDim::constant((rest.get() % b.get() + b.get()) % b.get());
+  if (rest.isConstant()) {
+    int64_t remainder = rest.get() % b.get();
+    return SymbolicDim::constant(remainder < 0 ? remainder + b.get() : remainder);
+  }
   return call("mod", {rest, b}, /*isNonNegative=*/true);
 }
 

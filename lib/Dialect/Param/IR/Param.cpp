@@ -8,6 +8,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "quantopt/Dialect/Support/Inliner.h"
+#include "quantopt/Support/FileSize.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -119,9 +120,11 @@ LogicalResult GlobalOp::verify() {
   std::optional<DType> dtype = getDType(type.getElementType());
   if (!dtype) // C1
     return emitOpError() << "cannot hold elements of type " << type.getElementType();
-  int64_t expected = bytesInFile(*dtype, type.getNumElements());
-  if (int64_t(getOffset()) < 0 || int64_t(getLength()) != expected) // C1
-    return emitOpError() << "of type " << type << " takes " << expected
+  std::optional<uint64_t> expected = checkedBytesInFile(*dtype, type.getShape());
+  if (!expected) // C1
+    return emitOpError() << "cannot have the type " << type << ": no file holds it";
+  if (int64_t(getOffset()) < 0 || getLength() != *expected) // C1
+    return emitOpError() << "of type " << type << " takes " << *expected
                          << " bytes, but its range is [offset = " << int64_t(getOffset())
                          << ", length = " << int64_t(getLength()) << "]";
   return success();

@@ -84,6 +84,12 @@ Transform quantopt::rot::transpose(Transform t) {
   return changeLeaf(t, /*invert=*/false, /*transpose=*/true);
 }
 
+bool quantopt::rot::haveSameFactorSizes(Transform a, Transform b) {
+  auto first = dyn_cast_or_null<KronAttr>(a), second = dyn_cast_or_null<KronAttr>(b);
+  return first && second &&
+         llvm::equal(llvm::map_range(first.getFactors(), sizeOf), llvm::map_range(second.getFactors(), sizeOf));
+}
+
 Transform quantopt::rot::compose(Transform a, Transform b) {
   if (!a || !b)
     return a ? a : b;
@@ -95,17 +101,15 @@ Transform quantopt::rot::compose(Transform a, Transform b) {
   SmallVector<Attribute> product = word(a);
   for (Transform next : word(b)) {
     Transform last = product.empty() ? Transform() : product.back();
-    auto lastKron = dyn_cast_or_null<KronAttr>(last), nextKron = dyn_cast<KronAttr>(next);
     if (last && inverse(last) == next) {
       product.pop_back();
-    } else if (lastKron && nextKron &&
-               llvm::equal(llvm::map_range(lastKron.getFactors(), sizeOf),
-                           llvm::map_range(nextKron.getFactors(), sizeOf))) {
+    } else if (haveSameFactorSizes(last, next)) {
       SmallVector<Transform> factors;
-      for (auto [x, y] : llvm::zip_equal(factorsOf(lastKron), factorsOf(nextKron)))
+      for (auto [x, y] : llvm::zip_equal(factorsOf(cast<KronAttr>(last)), factorsOf(cast<KronAttr>(next))))
         factors.push_back(compose(x, y));
       product.pop_back();
-      if (Transform merged = makeKron(factors, llvm::map_to_vector(nextKron.getFactors(), sizeOf), a.getContext()))
+      auto sizes = llvm::map_to_vector(cast<KronAttr>(next).getFactors(), sizeOf);
+      if (Transform merged = makeKron(factors, sizes, a.getContext()))
         product.push_back(merged);
     } else {
       product.push_back(next);

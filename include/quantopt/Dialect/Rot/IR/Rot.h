@@ -30,6 +30,8 @@ Transform transpose(Transform t);
 inline Transform dual(Transform t) { return inverse(transpose(t)); }
 /// a · b, freely reduced; Kronecker products over the same split are multiplied factor by factor.
 Transform compose(Transform a, Transform b);
+/// Whether both are Kronecker products whose factors have the same sizes, one by one: their product is one as well.
+bool haveSameFactorSizes(Transform a, Transform b);
 /// I_blocks ⊗ t.
 Transform blockDiagonal(int64_t blocks, Transform t, mlir::MLIRContext *context);
 /// t' with t = I_blocks ⊗ t', or failure.

@@ -1,0 +1,47 @@
+//===- ImportModel.cpp - what the fuzz targets of ONNX do -----------------------------===//
+//
+// Part of the quantopt project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------------===//
+#include "ImportModel.h"
+#include "mlir/IR/Verifier.h"
+#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
+#include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/InitAllDialects.h"
+#include "quantopt/Onnx/Import.h"
+#include "llvm/Support/Process.h"
+
+using namespace quantopt;
+
+/// A context keeps all types and attributes that it has seen.
+static constexpr unsigned modelsPerContext = 500;
+
+void quantopt::importFuzzedModel(llvm::StringRef bytes) {
+  static std::unique_ptr<mlir::MLIRContext> context;
+  static unsigned models = 0;
+  static const std::string path =
+      llvm::sys::Process::GetEnv("QUANTOPT_FUZZ_FOLDER").value_or("/nonexistent") + "/model.onnx";
+  if (!context || ++models % modelsPerContext == 0) {
+    mlir::DialectRegistry dialects;
+    registerAllDialects(dialects);
+    context = std::make_unique<mlir::MLIRContext>(dialects, mlir::MLIRContext::Threading::DISABLED);
+    context->loadAllAvailableDialects();
+  }
+  std::string diagnostics;
+  mlir::ScopedDiagnosticHandler handler(context.get(), [&](mlir::Diagnostic &diagnostic) {
+    diagnostics += diagnostic.str() + "\n";
+    return mlir::success();
+  });
+  auto module = importOnnx(llvm::MemoryBuffer::getMemBuffer(bytes, path, /*RequiresNullTerminator=*/false), *context);
+  if (!module)
+    return;
+  for (auto function : module->getOps<mlir::func::FuncOp>())
+    if (!function.isDeclaration() && !function->hasAttr(onnx::OnnxDialect::functionAttrName))
+      recognizeDecoder(function);
+  // What recognition makes is valid, or it would have left the nodes alone.
+  if (failed(mlir::verify(*module))) {
+    llvm::errs() << diagnostics;
+    __builtin_trap();
+  }
+}
