@@ -19,6 +19,7 @@ using namespace quantopt;
 static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeSplitAgain,
                                              readShapeOfHeads,
+                                             readShapeBeforeNorm,
                                              recognizeCastNorm,
                                              recognizeEmbedding,
                                              recognizeLinear,

@@ -144,3 +144,18 @@ func.func @computed_scales(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<
   %1 = onnx.LayerNormalization(%x, %ones, %zeros) : (tensor<?x?x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<?x?x8xf32>
   return %0, %1 : tensor<?x?x8xf32>, tensor<?x?x8xf32>
 }
+
+// -----
+
+param.file @f "w.bin"
+param.global @g : tensor<8xf32> from @f [offset = 0, length = 32]
+// Who asks a norm for its sizes gets those of its input, so that linears are all that read the norm.
+// CHECK-LABEL: func @sizes
+// CHECK-SAME: (%[[X:.*]]: tensor<?x?x8xf32>)
+func.func @sizes(%x: tensor<?x?x8xf32>) -> (tensor<?x?x8xf32>, tensor<3xi64>) {
+  // CHECK: onnx.Shape(%[[X]])
+  %g = param.load @g : tensor<8xf32>
+  %0 = onnx.RMSNormalization(%x, %g) {axis = -1 : i64, epsilon = 1.0e-5 : f32} : (tensor<?x?x8xf32>, tensor<8xf32>) -> tensor<?x?x8xf32>
+  %1 = onnx.Shape(%0) : (tensor<?x?x8xf32>) -> tensor<3xi64>
+  return %0, %1 : tensor<?x?x8xf32>, tensor<3xi64>
+}
