@@ -238,6 +238,8 @@ def main():
     parser.add_argument("folders", nargs="*", type=Path, help="fixtures to look at (default: all)")
     options = parser.parse_args()
     shared = Path(os.environ.get("QUANTOPT_SHARED", ROOT.parent / "shared"))
+    if options.write and not (shared / "fixtures").is_dir():
+        parser.error(f"the page is about the models of {shared}, too; QUANTOPT_SHARED says where they are")
     page = render(examine_all(options.folders or fixture_folders(shared)))
     if options.write:
         PAGE.write_text(page, encoding="utf-8")

@@ -89,8 +89,6 @@ bool canStandFor(mlir::Value value, mlir::Value result);
 llvm::LogicalResult dropNoOp(mlir::Operation *root, mlir::RewriterBase &rewriter);
 /// Sizes of repeated heads that are those of the heads: asks these for their shape.
 llvm::LogicalResult readShapeOfHeads(mlir::Operation *root, mlir::RewriterBase &rewriter);
-/// Shapes of a norm: those of what it normalizes, for its scale can only move to readers that multiply it.
-llvm::LogicalResult readShapeBeforeNorm(mlir::Operation *root, mlir::RewriterBase &rewriter);
 
 // Weights.cpp
 /// Gather along axis 0 of a weight matrix: llm.embedding.

@@ -19,7 +19,6 @@ using namespace quantopt;
 static constexpr Recognizer recognizers[] = {dropNoOp,
                                              recognizeSplitAgain,
                                              readShapeOfHeads,
-                                             readShapeBeforeNorm,
                                              recognizeCastNorm,
                                              recognizeEmbedding,
                                              recognizeLinear,
@@ -75,6 +74,16 @@ static void recognize(func::FuncOp function) {
     }
 }
 
+/// Sizes of a norm are those of what it normalizes: a Shape is a reader that the norm's scale could not move to. After
+/// the walk, since cutting packed projections moves Shapes to the norm.
+static void readShapesBeforeNorms(func::FuncOp function) {
+  for (auto shape : function.front().getOps<onnx::ShapeOp>()) {
+    Operation *norm = shape->getOperand(0).getDefiningOp();
+    if (isa_and_nonnull<llm::RmsNormOp, llm::LayerNormOp>(norm))
+      shape->setOperand(0, norm->getOperand(0));
+  }
+}
+
 static void eraseDeadOps(func::FuncOp function) {
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.front())))
     if (isOpTriviallyDead(&op))
@@ -116,6 +125,7 @@ void quantopt::recognizeDecoder(func::FuncOp function) {
   OwningOpRef<func::FuncOp> original(function.clone());
   stateVersionedForms(function.front());
   recognize(function);
+  readShapesBeforeNorms(function);
   eraseDeadOps(function);
   // Recognisers look at a node and what is before it. Types that contradict those further off make layers that cannot
   // be.

@@ -145,11 +145,3 @@ LogicalResult quantopt::readShapeOfHeads(Operation *root, RewriterBase &rewriter
   rewriter.modifyOpInPlace(root, [&] { root->setOperand(0, sizes); });
   return success();
 }
-
-LogicalResult quantopt::readShapeBeforeNorm(Operation *root, RewriterBase &rewriter) {
-  Operation *norm = isa<onnx::ShapeOp>(root) ? root->getOperand(0).getDefiningOp() : nullptr;
-  if (!isa_and_nonnull<llm::RmsNormOp, llm::LayerNormOp>(norm))
-    return failure();
-  rewriter.modifyOpInPlace(root, [&] { root->setOperand(0, norm->getOperand(0)); });
-  return success();
-}
