@@ -17,6 +17,10 @@ python=.venv/bin/python
 shared=${QUANTOPT_SHARED:-../shared}
 [ -d "$shared" ] || shared=
 
+compgen -G "$(clang++-22 -print-runtime-dir)/libclang_rt.fuzzer*.a" >/dev/null || {
+  echo "error: clang lacks libFuzzer and the sanitizers: install libclang-rt-22-dev" >&2
+  exit 1
+}
 cmake --preset fuzz >/dev/null || exit 1
 built=()
 for target in "${targets[@]}"; do
