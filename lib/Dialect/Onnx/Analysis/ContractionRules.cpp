@@ -184,7 +184,8 @@ static void inferAttention(Inference &inference, const NodeFacts &node, MutableA
   for (Fact &output : outputs)
     output.elementType = query.elementType;
   const std::optional<SymbolicDims> &key = inputOf(node, 1).shape, &value = inputOf(node, 2).shape;
-  if (!query.shape || !key || !value || query.shape->size() < 3 || key->size() != value->size())
+  bool haveRanks = query.shape && key && value && query.shape->size() == key->size() && key->size() == value->size();
+  if (!haveRanks || (value->size() != 3 && value->size() != 4))
     return;
   DimContext &dims = inference.dims;
   bool isFlat = value->size() == 3;

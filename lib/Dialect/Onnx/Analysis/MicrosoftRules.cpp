@@ -40,7 +40,8 @@ static void inferGatherBlockQuantized(Inference &inference, const NodeFacts &nod
   SymbolicDims shape = *indices.shape;
   shape.append(data.shape->begin() + 1, data.shape->end());
   int64_t bits = intOf(node, "bits", 4);
-  bool isPacked = data.elementType.getIntOrFloatBitWidth() == 8 && bits > 0 && bits < 8;
+  bool isPacked =
+      data.elementType.isIntOrFloat() && data.elementType.getIntOrFloatBitWidth() == 8 && bits > 0 && bits < 8;
   if (isPacked && data.shape->size() > 1)
     shape.back() = inference.dims.multiply(shape.back(), SymbolicDim::constant(8 / bits));
   outputs[0].shape = std::move(shape);
@@ -53,7 +54,9 @@ static void inferGroupQueryAttention(Inference &inference, const NodeFacts &node
   for (Fact &output : outputs)
     output.elementType = query.elementType;
   int64_t heads = intOf(node, "num_heads", 0), cacheHeads = intOf(node, "kv_num_heads", 0);
-  if (!query.shape || query.shape->size() != 3 || heads <= 0 || cacheHeads <= 0)
+  constexpr int64_t mostHeads = std::numeric_limits<int32_t>::max();
+  if (!query.shape || query.shape->size() != 3 || heads <= 0 || cacheHeads <= 0 || heads > mostHeads ||
+      cacheHeads > mostHeads)
     return;
   DimContext &dims = inference.dims;
   bool isPacked = inputOf(node, 1).isOmitted;
