@@ -112,16 +112,12 @@ Error NodeChecker::check(const NodeProto &node, unsigned depth) {
     for (const std::string &name : *names)
       if (Error error = checkName(name, "an edge", limits))
         return error;
-  for (const auto &attribute : node.attribute()) {
+  for (const auto &attribute : node.attribute())
     if (Error error = checkName(attribute.name(), "an attribute", limits))
       return error;
-    if (attribute.has_g())
-      if (Error error = check(attribute.g(), depth + 1))
-        return error;
-    for (const GraphProto &graph : attribute.graphs())
-      if (Error error = check(graph, depth + 1))
-        return error;
-  }
+  for (const GraphProto *graph : subgraphsOf(node))
+    if (Error error = check(*graph, depth + 1))
+      return error;
   return Error::success();
 }
 
@@ -144,9 +140,6 @@ private:
     uint64_t nodes = 0, depth = 0;
   };
 
-  static std::string keyOf(StringRef domain, StringRef name, StringRef overload) {
-    return ((domain == "ai.onnx" ? "" : domain) + "::" + name + "::" + overload).str();
-  }
   Error visit(size_t index, unsigned depth);
   template <typename Nodes> Error visitNodes(const Nodes &nodes, Info &info, unsigned depth);
 
@@ -161,7 +154,7 @@ Error CallGraph::check() {
   infos.resize(functions.size());
   for (size_t i = 0; i < functions.size(); ++i) {
     const FunctionProto &function = functions[i];
-    if (!numbers.try_emplace(keyOf(function.domain(), function.name(), function.overload()), i).second)
+    if (!numbers.try_emplace(functionKeyOf(function), i).second)
       return createStringError("function '" + function.domain() + "::" + function.name() + "' is given twice");
   }
   for (size_t i = 0; i < functions.size(); ++i)
@@ -193,21 +186,16 @@ Error CallGraph::visit(size_t index, unsigned depth) {
 template <typename Nodes> Error CallGraph::visitNodes(const Nodes &nodes, Info &info, unsigned depth) {
   for (const NodeProto &node : nodes) {
     info.nodes = SaturatingAdd(info.nodes, uint64_t(1));
-    auto called = numbers.find(keyOf(node.domain(), node.op_type(), node.overload()));
+    auto called = numbers.find(functionKeyOf(node));
     if (called != numbers.end()) {
       if (Error error = visit(called->second, depth + 1))
         return error;
       info.nodes = SaturatingAdd(info.nodes, infos[called->second].nodes);
       info.depth = std::max(info.depth, infos[called->second].depth + 1);
     }
-    for (const auto &attribute : node.attribute()) {
-      if (attribute.has_g())
-        if (Error error = visitNodes(attribute.g().node(), info, depth))
-          return error;
-      for (const GraphProto &graph : attribute.graphs())
-        if (Error error = visitNodes(graph.node(), info, depth))
-          return error;
-    }
+    for (const GraphProto *graph : subgraphsOf(node))
+      if (Error error = visitNodes(graph->node(), info, depth))
+        return error;
   }
   return Error::success();
 }

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Functions.h"
 #include "Checks.h"
+#include "GraphView.h"
 #include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringMap.h"
@@ -41,11 +42,8 @@ static Expected<std::vector<FunctionProto>> functionsOf(const Source &source) {
   return functions;
 }
 
-/// The domain of the standard operators has two names.
-static StringRef canonical(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
-
 bool quantopt::isKnownOperator(StringRef domain, StringRef type, mlir::MLIRContext *context) {
-  if (canonical(domain).empty())
+  if (canonicalDomain(domain).empty())
     return mlir::RegisteredOperationName::lookup(("onnx." + type).str(), context).has_value();
   if (domain == "quantopt")
     return type == "HadamardTransform";
@@ -86,9 +84,6 @@ private:
   /// What the attribute parameters of a function stand for; null for one that is not given.
   using Bindings = StringMap<const AttributeProto *>;
 
-  static std::string keyOf(StringRef domain, StringRef type, StringRef overload) {
-    return (canonical(domain) + "::" + type + "::" + overload).str();
-  }
   void collectNames(const NodeProto &node);
   void collectNames(const GraphProto &graph);
   std::string fresh(StringRef prefix, StringRef name);
@@ -132,12 +127,8 @@ void FunctionInliner::collectNames(const NodeProto &node) {
   for (const auto *names : {&node.input(), &node.output()})
     for (const std::string &name : *names)
       used.insert(name);
-  for (const AttributeProto &attribute : node.attribute()) {
-    if (attribute.has_g())
-      collectNames(attribute.g());
-    for (const GraphProto &graph : attribute.graphs())
-      collectNames(graph);
-  }
+  for (const GraphProto *graph : subgraphsOf(node))
+    collectNames(*graph);
 }
 
 void FunctionInliner::collectNames(const GraphProto &graph) {
@@ -167,12 +158,8 @@ void FunctionInliner::rename(NodeProto &node, const Names &names) {
 }
 
 void FunctionInliner::renameSubgraphs(NodeProto &node, const Names &names, StringRef prefix) {
-  for (AttributeProto &attribute : *node.mutable_attribute()) {
-    if (attribute.has_g())
-      renameGraph(*attribute.mutable_g(), names, prefix);
-    for (GraphProto &graph : *attribute.mutable_graphs())
-      renameGraph(graph, names, prefix);
-  }
+  for (GraphProto *graph : subgraphsOf(node))
+    renameGraph(*graph, names, prefix);
 }
 
 /// Values of the subgraph get new names, too: they might hide values of the caller.
@@ -208,20 +195,15 @@ void FunctionInliner::renameGraph(GraphProto &graph, Names names, StringRef pref
 //===----------------------------------------------------------------------------===//
 
 void FunctionInliner::bind(NodeProto &node, const Bindings &bindings) {
+  // Before graphs of the caller take the place of parameters: they are not of this body.
+  for (GraphProto *graph : subgraphsOf(node))
+    for (NodeProto &inner : *graph->mutable_node())
+      bind(inner, bindings);
   auto *attributes = node.mutable_attribute();
   for (int i = attributes->size(); i-- > 0;) {
     AttributeProto &attribute = (*attributes)[i];
-    if (attribute.ref_attr_name().empty()) {
-      auto bindGraph = [&](GraphProto &graph) {
-        for (NodeProto &inner : *graph.mutable_node())
-          bind(inner, bindings);
-      };
-      if (attribute.has_g())
-        bindGraph(*attribute.mutable_g());
-      for (GraphProto &graph : *attribute.mutable_graphs())
-        bindGraph(graph);
+    if (attribute.ref_attr_name().empty())
       continue;
-    }
     // One that is neither given nor has a default is absent in the body, too.
     const AttributeProto *value = bindings.lookup(attribute.ref_attr_name());
     if (!value) {
@@ -239,13 +221,10 @@ void FunctionInliner::bind(NodeProto &node, const Bindings &bindings) {
 //===----------------------------------------------------------------------------===//
 
 bool FunctionInliner::callsFunction(const NodeProto &node) const {
-  if (byKey.contains(keyOf(node.domain(), node.op_type(), node.overload())))
+  if (byKey.contains(functionKeyOf(node)))
     return true;
-  auto graphCalls = [&](const GraphProto &graph) {
-    return any_of(graph.node(), [&](const NodeProto &inner) { return callsFunction(inner); });
-  };
-  return any_of(node.attribute(), [&](const AttributeProto &attribute) {
-    return (attribute.has_g() && graphCalls(attribute.g())) || any_of(attribute.graphs(), graphCalls);
+  return any_of(subgraphsOf(node), [&](const GraphProto *graph) {
+    return any_of(graph->node(), [&](const NodeProto &inner) { return callsFunction(inner); });
   });
 }
 
@@ -272,13 +251,10 @@ void FunctionInliner::keep(const FunctionProto &function) {
 
 template <typename Nodes> void FunctionInliner::keepCalled(const Nodes &nodes) {
   for (const NodeProto &node : nodes) {
-    if (const FunctionProto *function = byKey.lookup(keyOf(node.domain(), node.op_type(), node.overload())))
+    if (const FunctionProto *function = byKey.lookup(functionKeyOf(node)))
       keep(*function);
-    for (const AttributeProto &attribute : node.attribute()) {
-      keepCalled(attribute.g().node());
-      for (const GraphProto &graph : attribute.graphs())
-        keepCalled(graph.node());
-    }
+    for (const GraphProto *graph : subgraphsOf(node))
+      keepCalled(graph->node());
   }
 }
 
@@ -335,19 +311,15 @@ void FunctionInliner::expandGraph(GraphProto &graph, int64_t opset) {
 /// The opset of the standard operators.
 template <typename Imports> static int64_t standardOpset(const Imports &imports, int64_t absent) {
   for (const auto &import : imports)
-    if (canonical(import.domain()).empty())
+    if (canonicalDomain(import.domain()).empty())
       return import.version();
   return absent;
 }
 
 void FunctionInliner::expand(NodeProto node, int64_t opset, Nodes &nodes) {
-  for (AttributeProto &attribute : *node.mutable_attribute()) {
-    if (attribute.has_g())
-      expandGraph(*attribute.mutable_g(), opset);
-    for (GraphProto &graph : *attribute.mutable_graphs())
-      expandGraph(graph, opset);
-  }
-  const FunctionProto *function = byKey.lookup(keyOf(node.domain(), node.op_type(), node.overload()));
+  for (GraphProto *graph : subgraphsOf(node))
+    expandGraph(*graph, opset);
+  const FunctionProto *function = byKey.lookup(functionKeyOf(node));
   bool isCall = function && !isKnownOperator(node.domain(), node.op_type(), context);
   if (std::string why = isCall ? refusalOf(*function, node) : ""; !why.empty()) {
     result.refused.emplace_back(index, "the call of model-local function '" + function->domain() +
@@ -357,7 +329,7 @@ void FunctionInliner::expand(NodeProto node, int64_t opset, Nodes &nodes) {
   if (!isCall) {
     if (function)
       keep(*function);
-    if (opset != modelOpset && canonical(node.domain()).empty() && !statedOpset(node)) {
+    if (opset != modelOpset && canonicalDomain(node.domain()).empty() && !statedOpset(node)) {
       auto *entry = node.add_metadata_props();
       entry->set_key(opsetKey.str());
       entry->set_value(std::to_string(opset));
@@ -386,7 +358,7 @@ Expected<InlinedFunctions> FunctionInliner::run() {
     return header.takeError();
   modelOpset = standardOpset(header->opset_import(), 0);
   for (const FunctionProto &function : functions) {
-    byKey.try_emplace(keyOf(function.domain(), function.name(), function.overload()), &function);
+    byKey.try_emplace(functionKeyOf(function), &function);
     for (const NodeProto &node : function.node())
       collectNames(node);
   }

@@ -17,9 +17,44 @@ using namespace llvm;
 using namespace mlir;
 using namespace quantopt;
 
+StringRef quantopt::canonicalDomain(StringRef domain) { return domain == "ai.onnx" ? "" : domain; }
+
 std::string quantopt::qualifiedTypeOf(const ::onnx::NodeProto &node) {
-  StringRef domain = node.domain();
-  return ((domain == "ai.onnx" ? "" : domain) + "::" + node.op_type()).str();
+  return (canonicalDomain(node.domain()) + "::" + node.op_type()).str();
+}
+
+static std::string functionKey(StringRef domain, StringRef name, StringRef overload) {
+  return (canonicalDomain(domain) + "::" + name + "::" + overload).str();
+}
+
+std::string quantopt::functionKeyOf(const ::onnx::NodeProto &call) {
+  return functionKey(call.domain(), call.op_type(), call.overload());
+}
+
+std::string quantopt::functionKeyOf(const ::onnx::FunctionProto &function) {
+  return functionKey(function.domain(), function.name(), function.overload());
+}
+
+SmallVector<const ::onnx::GraphProto *, 2> quantopt::subgraphsOf(const ::onnx::NodeProto &node) {
+  SmallVector<const ::onnx::GraphProto *, 2> graphs;
+  for (const auto &attribute : node.attribute()) {
+    if (attribute.has_g())
+      graphs.push_back(&attribute.g());
+    for (const auto &graph : attribute.graphs())
+      graphs.push_back(&graph);
+  }
+  return graphs;
+}
+
+SmallVector<::onnx::GraphProto *, 2> quantopt::subgraphsOf(::onnx::NodeProto &node) {
+  SmallVector<::onnx::GraphProto *, 2> graphs;
+  for (auto &attribute : *node.mutable_attribute()) {
+    if (attribute.has_g())
+      graphs.push_back(attribute.mutable_g());
+    for (auto &graph : *attribute.mutable_graphs())
+      graphs.push_back(&graph);
+  }
+  return graphs;
 }
 
 //===----------------------------------------------------------------------------===//
@@ -60,12 +95,8 @@ static void collectCaptures(const ::onnx::GraphProto &graph, std::vector<llvm::S
 
 static void collectCaptures(const ::onnx::NodeProto &node, std::vector<llvm::StringSet<>> &scopes,
                             std::vector<std::string> &names, llvm::StringSet<> &seen) {
-  for (const auto &attribute : node.attribute()) {
-    if (attribute.has_g())
-      collectCaptures(attribute.g(), scopes, names, seen);
-    for (const auto &graph : attribute.graphs())
-      collectCaptures(graph, scopes, names, seen);
-  }
+  for (const ::onnx::GraphProto *graph : subgraphsOf(node))
+    collectCaptures(*graph, scopes, names, seen);
 }
 
 std::vector<std::string> quantopt::capturesOf(const ::onnx::NodeProto &node) {

@@ -14,8 +14,19 @@ namespace quantopt {
 // Import builds the IR from these, and export compares the IR with them to find out what has changed. Both must see the
 // same.
 
-/// "domain::Type" of a node; the standard domain is empty however the model spells it.
+/// A domain of operators; the standard one is empty however the model spells it.
+llvm::StringRef canonicalDomain(llvm::StringRef domain);
+
+/// "domain::Type" of a node, with the canonical domain.
 std::string qualifiedTypeOf(const ::onnx::NodeProto &node);
+
+/// "domain::Type::overload": equal for a model-local function and the nodes that call it.
+std::string functionKeyOf(const ::onnx::NodeProto &call);
+std::string functionKeyOf(const ::onnx::FunctionProto &function);
+
+/// The graphs that are attributes of a node, such as the branches of If.
+llvm::SmallVector<const ::onnx::GraphProto *, 2> subgraphsOf(const ::onnx::NodeProto &node);
+llvm::SmallVector<::onnx::GraphProto *, 2> subgraphsOf(::onnx::NodeProto &node);
 
 /// Names that the node's subgraphs read from outside, in order of first use.
 std::vector<std::string> capturesOf(const ::onnx::NodeProto &node);
