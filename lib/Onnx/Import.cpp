@@ -9,6 +9,7 @@
 #include "ExternalData.h"
 #include "Functions.h"
 #include "GraphView.h"
+#include "NodeOrder.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "quantopt/Dialect/Onnx/Analysis/Inference.h"
@@ -18,7 +19,6 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/Path.h"
-#include <queue>
 
 using namespace llvm;
 using namespace mlir;
@@ -63,10 +63,6 @@ private:
   /// last step, since it forgets the values of the graph.
   LogicalResult importFunctions();
   LogicalResult importFunction(const FunctionProto &proto);
-
-  /// The positions of the nodes in an order in which every value is defined before it is used; the file's own if it is
-  /// one.
-  FailureOr<std::vector<size_t>> sortNodes(ArrayRef<NodeSkeleton> nodes);
 
   // Weights.
   param::GlobalOp createGlobal(StringRef name, RankedTensorType type, StringRef filePath, Span range);
@@ -369,45 +365,13 @@ LogicalResult Importer::importInputs() {
 // Nodes
 //===----------------------------------------------------------------------------===//
 
-FailureOr<std::vector<size_t>> Importer::sortNodes(ArrayRef<NodeSkeleton> nodes) {
-  StringMap<size_t> producers;
-  for (auto [i, node] : enumerate(nodes))
-    for (const std::string &output : node.proto.output())
-      if (!output.empty())
-        producers.try_emplace(output, i);
-  std::vector<unsigned> waitsFor(nodes.size(), 0);
-  std::vector<SmallVector<size_t, 2>> users(nodes.size());
-  for (auto [i, node] : enumerate(nodes)) {
-    std::vector<std::string> inputs(node.proto.input().begin(), node.proto.input().end());
-    append_range(inputs, capturesOf(node.proto));
-    for (const std::string &input : inputs) {
-      auto producer = producers.find(input);
-      if (producer == producers.end() || values.contains(input) || globals.contains(input))
-        continue;
-      users[producer->second].push_back(i);
-      ++waitsFor[i];
-    }
-  }
-  // The first node that is ready comes next: the file's own order if it is a valid one.
-  std::priority_queue<size_t, std::vector<size_t>, std::greater<size_t>> ready;
-  for (size_t i = 0; i < nodes.size(); ++i)
-    if (waitsFor[i] == 0)
-      ready.push(i);
-  std::vector<size_t> order;
-  while (!ready.empty()) {
-    size_t next = ready.top();
-    ready.pop();
-    order.push_back(next);
-    for (size_t user : users[next])
-      if (--waitsFor[user] == 0)
-        ready.push(user);
-  }
-  if (order.size() == nodes.size())
-    return order;
-  size_t stuck = find_if(waitsFor, [](unsigned count) { return count != 0; }) - waitsFor.begin();
-  const NodeProto &node = nodes[stuck].proto;
-  return emitError(location(stuck, node.name()))
-         << "node '" << node.name() << "' (" << node.op_type() << ") depends on its own result";
+/// The first node that an order leaves out.
+static size_t firstMissing(std::vector<size_t> order) {
+  llvm::sort(order);
+  size_t missing = 0;
+  while (missing < order.size() && order[missing] == missing)
+    ++missing;
+  return missing;
 }
 
 LogicalResult Importer::importNodes() {
@@ -430,10 +394,15 @@ LogicalResult Importer::importNodes() {
   }
   for (const auto &[i, why] : inlined->refusals())
     emitWarning(location(i, "")) << why;
-  FailureOr<std::vector<size_t>> order = sortNodes(nodes);
-  if (failed(order))
-    return failure();
-  for (size_t i : *order)
+  std::vector<size_t> order =
+      orderNodes(nodes, [&](StringRef name) { return values.contains(name) || globals.contains(name); });
+  if (order.size() < nodes.size()) {
+    size_t stuck = firstMissing(order);
+    const NodeProto &node = nodes[stuck].proto;
+    return emitError(location(indices[stuck], node.name()))
+           << "node '" << node.name() << "' (" << node.op_type() << ") depends on its own result";
+  }
+  for (size_t i : order)
     if (failed(importNode(nodes[i], indices[i])))
       return failure();
   calledFunctions = inlined->calledFunctions().vec();
