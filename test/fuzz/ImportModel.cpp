@@ -5,35 +5,25 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "ImportModel.h"
+#include "Context.h"
 #include "mlir/IR/Verifier.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
-#include "quantopt/InitAllDialects.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/Process.h"
 
 using namespace quantopt;
 
-/// A context keeps all types and attributes that it has seen.
-static constexpr unsigned modelsPerContext = 500;
-
 void quantopt::importFuzzedModel(llvm::StringRef bytes) {
-  static std::unique_ptr<mlir::MLIRContext> context;
-  static unsigned models = 0;
   static const std::string path =
       llvm::sys::Process::GetEnv("QUANTOPT_FUZZ_FOLDER").value_or("/nonexistent") + "/model.onnx";
-  if (!context || ++models % modelsPerContext == 0) {
-    mlir::DialectRegistry dialects;
-    registerAllDialects(dialects);
-    context = std::make_unique<mlir::MLIRContext>(dialects, mlir::MLIRContext::Threading::DISABLED);
-    context->loadAllAvailableDialects();
-  }
+  mlir::MLIRContext &context = contextForModule();
   std::string diagnostics;
-  mlir::ScopedDiagnosticHandler handler(context.get(), [&](mlir::Diagnostic &diagnostic) {
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
     diagnostics += diagnostic.str() + "\n";
     return mlir::success();
   });
-  auto module = importOnnx(llvm::MemoryBuffer::getMemBuffer(bytes, path, /*RequiresNullTerminator=*/false), *context);
+  auto module = importOnnx(llvm::MemoryBuffer::getMemBuffer(bytes, path, /*RequiresNullTerminator=*/false), context);
   if (!module)
     return;
   for (auto function : module->getOps<mlir::func::FuncOp>())
