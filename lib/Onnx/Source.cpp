@@ -19,12 +19,9 @@ using TensorProto = ::onnx::TensorProto;
 using AttributeProto = ::onnx::AttributeProto;
 
 Expected<std::unique_ptr<Source>> Source::open(StringRef path) {
-  auto file = openReferenced(path);
-  if (!file)
-    return createStringError("cannot open ONNX file: " + toString(file.takeError()));
-  auto buffer = file->map(path);
+  auto buffer = mapReferenced(path);
   if (!buffer)
-    return buffer.takeError();
+    return createStringError("cannot open ONNX file: " + toString(buffer.takeError()));
   return create(std::move(*buffer));
 }
 

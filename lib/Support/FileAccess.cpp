@@ -382,3 +382,10 @@ Expected<ReadableFile> quantopt::openReferenced(StringRef path) {
   std::string relative = *start.relative(absolute);
   return Walk(rootsFrom(std::move(start)), path).run(relative);
 }
+
+Expected<std::unique_ptr<llvm::MemoryBuffer>> quantopt::mapReferenced(StringRef path) {
+  Expected<ReadableFile> file = openReferenced(path);
+  if (!file)
+    return file.takeError();
+  return file->map(path);
+}

@@ -75,6 +75,8 @@ llvm::Expected<ReadableFile> openBelow(llvm::StringRef folder, llvm::StringRef p
 
 /// Opens a file that a module names: one that was allowed, or below an allowed folder or external root.
 llvm::Expected<ReadableFile> openReferenced(llvm::StringRef path);
+/// All of such a file, mapped if it is large.
+llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> mapReferenced(llvm::StringRef path);
 
 } // namespace quantopt
 

@@ -16,10 +16,7 @@ using namespace quantopt;
 namespace path = llvm::sys::path;
 
 static llvm::Error copyFile(StringRef from, StringRef to) {
-  auto file = openReferenced(from);
-  if (!file)
-    return file.takeError();
-  auto bytes = file->map(from);
+  auto bytes = mapReferenced(from);
   if (!bytes)
     return bytes.takeError();
   return llvm::writeToOutput(to, [&](llvm::raw_ostream &stream) {
