@@ -5,12 +5,12 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Check.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/InitAllDialects.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Interp/Diagnostics.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Pipelines/Pipelines.h"
 #include "quantopt/Support/FileAccess.h"
@@ -38,13 +38,7 @@ llvm::Expected<Model> check::loadModel(llvm::StringRef path, Form form) {
   mlir::DialectRegistry dialects;
   registerAllDialects(dialects);
   model.context = std::make_unique<mlir::MLIRContext>(dialects, mlir::MLIRContext::Threading::DISABLED);
-  std::string diagnostics;
-  mlir::ScopedDiagnosticHandler handler(model.context.get(), [&](mlir::Diagnostic &diagnostic) {
-    if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
-      model.remarks.push_back(diagnostic.str());
-    else
-      diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
-  });
+  interp::CollectedDiagnostics diagnostics(*model.context);
   if (path.ends_with(".onnx"))
     model.module = importOnnx(path, *model.context);
   else {
@@ -52,9 +46,10 @@ llvm::Expected<Model> check::loadModel(llvm::StringRef path, Form form) {
     model.module = mlir::parseSourceFile<mlir::ModuleOp>(path, model.context.get());
   }
   if (!model.module)
-    return llvm::createStringError("cannot be read: " + diagnostics);
+    return diagnostics.error("cannot be read");
   if (failed(transform(model, form)))
-    return llvm::createStringError("cannot be brought into form '" + toString(form) + "': " + diagnostics);
+    return diagnostics.error("cannot be brought into form '" + toString(form) + "'");
+  model.remarks = diagnostics.remarks().vec();
   model.store = std::make_unique<WeightStore>();
   model.evaluator = std::make_unique<param::WeightEvaluator>(*model.module, *model.store);
   model.function = model.module->lookupSymbol<mlir::func::FuncOp>("main");

@@ -5,7 +5,6 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "InterpretedModel.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -15,7 +14,9 @@
 #include "quantopt/Dialect/Param/Transforms/Passes.h"
 #include "quantopt/Dialect/Tile/IR/Tile.h"
 #include "quantopt/InitAllDialects.h"
+#include "quantopt/Interp/Bundle/BundleModel.h"
 #include "quantopt/Interp/Compute/Types.h"
+#include "quantopt/Interp/Diagnostics.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include "quantopt/Onnx/Import.h"
 #include "quantopt/Support/Conversion.h"
@@ -56,25 +57,6 @@ TemporaryFile::~TemporaryFile() {
 // Reading
 //===----------------------------------------------------------------------------===//
 
-namespace {
-/// Turns what is reported while it lives into an error.
-class Diagnostics {
-public:
-  explicit Diagnostics(MLIRContext &context)
-      : handler(&context, [this](Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
-            return success();
-          text += (text.empty() ? "" : "; ") + diagnostic.str();
-          return success();
-        }) {}
-  llvm::Error error(const llvm::Twine &path) { return llvm::createStringError(path + ": " + text); }
-
-private:
-  std::string text;
-  ScopedDiagnosticHandler handler;
-};
-} // namespace
-
 llvm::Expected<std::unique_ptr<Model>> InterpretedModel::load(StringRef path) {
   std::unique_ptr<InterpretedModel> model(new InterpretedModel());
   model->path = path.str();
@@ -104,7 +86,7 @@ llvm::Expected<std::unique_ptr<Model>> InterpretedModel::load(StringRef path) {
 }
 
 llvm::Error InterpretedModel::importModel(StringRef path) {
-  Diagnostics diagnostics(*context);
+  interp::CollectedDiagnostics diagnostics(*context);
   module = importOnnx(path, *context);
   if (!module)
     return diagnostics.error(path);
@@ -113,14 +95,14 @@ llvm::Error InterpretedModel::importModel(StringRef path) {
 
 /// Layers run faster than their nodes. What is not recognised runs as nodes.
 llvm::Error InterpretedModel::recognize() {
-  Diagnostics diagnostics(*context);
+  interp::CollectedDiagnostics diagnostics(*context);
   PassManager manager(context.get());
   manager.addPass(createRecognizePass());
   return succeeded(manager.run(*module)) ? llvm::Error::success() : diagnostics.error(path);
 }
 
 llvm::Error InterpretedModel::parseModel(StringRef path) {
-  Diagnostics diagnostics(*context);
+  interp::CollectedDiagnostics diagnostics(*context);
   allowInput(path);
   module = parseSourceFile<ModuleOp>(path, ParserConfig(context.get()));
   return module ? computeWeights() : diagnostics.error(path);
@@ -128,7 +110,7 @@ llvm::Error InterpretedModel::parseModel(StringRef path) {
 
 /// Evaluating quantizers anew at each use would take most of the time.
 llvm::Error InterpretedModel::computeWeights() {
-  Diagnostics diagnostics(*context);
+  interp::CollectedDiagnostics diagnostics(*context);
   PassManager manager(context.get());
   manager.addPass(createParamHoistPass());
   if (failed(manager.run(*module)))
@@ -242,31 +224,23 @@ llvm::Expected<SmallVector<Tensor>> InterpretedModel::makeGraphInputs(ArrayRef<i
 }
 
 /// Inputs of a step form for the same: empty caches, the sequence, its pages.
-llvm::Expected<Tensor> InterpretedModel::makeStepInput(BlockArgument argument, ArrayRef<int64_t> ids) {
-  auto type = dyn_cast<RankedTensorType>(argument.getType());
+llvm::Expected<SmallVector<Tensor>> InterpretedModel::makeStepInputs(ArrayRef<int64_t> ids) {
   int64_t count = ids.size(), pageTokens = pageTokensOf(body), pages = (count + pageTokens - 1) / pageTokens;
-  if (type && type.getElementType().isUnsignedInteger(8) && type.getRank() == 3)
-    return Tensor::zeros(DType::U8, {pages, type.getDimSize(1), type.getDimSize(2)});
-  std::string label = labelOf(argument);
-  if (label == "sequences") {
-    Tensor sequences = Tensor::zeros(DType::I32, {1, 4});
-    sequences.mutableData<int32_t>()[2] = count;
-    return sequences;
-  }
-  if (label == "pages") {
-    Tensor table = Tensor::zeros(DType::I32, {1, type.isDynamicDim(1) ? pages : type.getDimSize(1)});
+  llvm::StringMap<Tensor> caches;
+  Tensor table;
+  for (BlockArgument argument : body.getArguments()) {
+    auto type = cast<RankedTensorType>(argument.getType());
+    if (auto state = body.getArgAttrOfType<StringAttr>(argument.getArgNumber(), llm::stateAttrName))
+      caches[state] = Tensor::zeros(DType::U8, {pages, type.getDimSize(1), type.getDimSize(2)});
+    if (labelOf(argument) != "pages")
+      continue;
+    table = Tensor::zeros(DType::I32, {1, type.isDynamicDim(1) ? pages : type.getDimSize(1)});
     if (pages > table.dim(1))
-      return llvm::createStringError(path + ": a text of " + llvm::Twine(count) +
-                                     " tokens is longer than the context of " + llvm::Twine(table.dim(1) * pageTokens));
+      return llvm::createStringError("a text of " + llvm::Twine(count) + " tokens is longer than the context of " +
+                                     llvm::Twine(table.dim(1) * pageTokens));
     std::iota(table.mutableData<int32_t>().begin(), table.mutableData<int32_t>().begin() + pages, 0);
-    return table;
   }
-  if (label != "ids")
-    return llvm::createStringError(path + ": input '" + label +
-                                   "' is unknown; expected ids, sequences, pages and caches of a step form");
-  Tensor tensor(DType::I64, {1, count});
-  llvm::copy(ids, tensor.mutableData<int64_t>().begin());
-  return tensor;
+  return interp::makeStepInputs(body, {ids.vec(), uint32_t(0), /*past=*/0, table, caches});
 }
 
 /// The name of an argument: that of the step form, or else the exporter's.
@@ -284,13 +258,9 @@ llvm::Expected<SmallVector<Tensor>> InterpretedModel::makeInputs(ArrayRef<int64_
   });
   if (!isStepForm)
     return makeGraphInputs(ids);
-  SmallVector<Tensor> inputs;
-  for (BlockArgument argument : body.getArguments()) {
-    llvm::Expected<Tensor> input = makeStepInput(argument, ids);
-    if (!input)
-      return input.takeError();
-    inputs.push_back(*input);
-  }
+  llvm::Expected<SmallVector<Tensor>> inputs = makeStepInputs(ids);
+  if (!inputs)
+    return llvm::createStringError(path + ": " + llvm::toString(inputs.takeError()));
   return inputs;
 }
 

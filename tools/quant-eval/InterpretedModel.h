@@ -42,7 +42,7 @@ private:
   void splitHead();
   llvm::Expected<llvm::SmallVector<Tensor>> makeInputs(llvm::ArrayRef<int64_t> ids);
   llvm::Expected<llvm::SmallVector<Tensor>> makeGraphInputs(llvm::ArrayRef<int64_t> ids);
-  llvm::Expected<Tensor> makeStepInput(mlir::BlockArgument argument, llvm::ArrayRef<int64_t> ids);
+  llvm::Expected<llvm::SmallVector<Tensor>> makeStepInputs(llvm::ArrayRef<int64_t> ids);
   std::string labelOf(mlir::BlockArgument argument);
 
   std::string path;

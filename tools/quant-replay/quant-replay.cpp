@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#include "mlir/Parser/Parser.h"
 #include "quantopt/InitAllDialects.h"
+#include "quantopt/Interp/Bundle/BundleModel.h"
 #include "quantopt/Interp/Replay/Replay.h"
 #include "quantopt/Support/FileAccess.h"
 #include "quantopt/Support/Progress.h"
@@ -61,23 +61,6 @@ static llvm::Error readTokens(const Options &options, int64_t vocabulary, interp
   return llvm::Error::success();
 }
 
-static llvm::Expected<mlir::OwningOpRef<mlir::ModuleOp>> parseModel(llvm::StringRef path, mlir::MLIRContext &context) {
-  std::string diagnostics;
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-    diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
-  });
-  llvm::Expected<ReadableFile> file = openReferenced(path);
-  if (!file)
-    return file.takeError();
-  auto text = file->map(path);
-  if (!text)
-    return text.takeError();
-  auto model = mlir::parseSourceString<mlir::ModuleOp>((*text)->getBuffer(), &context, path);
-  if (!model)
-    return llvm::createStringError(path + ": " + diagnostics);
-  return model;
-}
-
 static void print(const interp::ReplayReport &report) {
   llvm::outs() << "launches  of its bound  ties/codes and values  seconds  kernel\n";
   for (const auto &[name, kernel] : report.kernels)
@@ -113,7 +96,8 @@ static llvm::Expected<bool> run(const Options &options) {
   mlir::DialectRegistry dialects;
   registerAllDialects(dialects);
   mlir::MLIRContext context(dialects, mlir::MLIRContext::Threading::DISABLED);
-  auto model = parseModel(options.model.empty() ? options.bundle + "/model.mlir" : options.model.getValue(), context);
+  std::string ownModel = options.bundle + "/" + interp::bundleModelName.str();
+  auto model = interp::readBundleModel(options.model.empty() ? ownModel : options.model.getValue(), context);
   if (!model)
     return model.takeError();
   interp::ReplayOptions replay;

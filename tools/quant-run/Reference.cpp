@@ -5,24 +5,21 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Reference.h"
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/InitAllDialects.h"
+#include "quantopt/Interp/Bundle/BundleModel.h"
 #include "quantopt/Interp/Interpreter.h"
 #include "quantopt/Support/Conversion.h"
-#include "quantopt/Support/FileAccess.h"
 
 using namespace quantopt;
 using namespace quantopt::runtime;
-
-static constexpr llvm::StringLiteral modelFileName = "model.mlir";
 
 namespace {
 class Reference : public TokenModel {
 public:
   Reference(const Bundle &bundle, const SessionOptions &options, const SessionSizes &sizes)
-      : plan(bundle.plan()), options(options), sizes(sizes), path((bundle.path() + "/" + modelFileName).str()) {
+      : plan(bundle.plan()), options(options), sizes(sizes),
+        path((bundle.path() + "/" + interp::bundleModelName).str()) {
     if (plan.model->isPaged)
       pool.emplace(sizes.pages, plan.pageTokens(), options.batch, plan.pagesPerSequence());
   }
@@ -40,7 +37,6 @@ private:
   llvm::Error fail(llvm::Error error) const {
     return llvm::createStringError("'" + path + "': " + llvm::toString(std::move(error)));
   }
-  llvm::Expected<Tensor> makeInput(mlir::func::FuncOp function, unsigned number, llvm::ArrayRef<int64_t> ids);
   llvm::Expected<std::vector<float>> run(llvm::StringRef phase, llvm::ArrayRef<int64_t> ids, LogitRows rows);
 
   const BundlePlan &plan;
@@ -57,30 +53,18 @@ private:
   std::vector<uint32_t> padding;
   uint32_t pastTokens = 0;
   /// By name.
-  std::map<std::string, Tensor> caches;
+  llvm::StringMap<Tensor> caches;
 };
 } // namespace
 
 llvm::Error Reference::load(unsigned threads) {
-  if (!plan.files.count(modelFileName.str()))
-    return llvm::createStringError("the bundle has no " + modelFileName + ", which --device=reference runs");
+  if (!plan.files.count(interp::bundleModelName.str()))
+    return llvm::createStringError("the bundle has no " + interp::bundleModelName + ", which --device=reference runs");
   mlir::DialectRegistry registry;
   registerAllDialects(registry);
   mlirContext = std::make_unique<mlir::MLIRContext>(registry);
-  std::string diagnostics;
-  mlir::ScopedDiagnosticHandler handler(mlirContext.get(), [&](mlir::Diagnostic &diagnostic) {
-    diagnostics += (diagnostics.empty() ? "" : "; ") + diagnostic.str();
-    return mlir::success();
-  });
-  llvm::Expected<ReadableFile> file = openReferenced(path);
-  if (!file)
-    return file.takeError();
-  auto text = file->map(path);
-  if (!text)
-    return text.takeError();
-  module = mlir::parseSourceString<mlir::ModuleOp>((*text)->getBuffer(), mlir::ParserConfig(mlirContext.get()), path);
-  if (!module)
-    return llvm::createStringError("'" + path + "': " + diagnostics);
+  if (llvm::Error error = interp::readBundleModel(path, *mlirContext).moveInto(module))
+    return error;
   evaluator = std::make_unique<param::WeightEvaluator>(*module, store);
   for (const char *phase : {"prefill", "decode"}) {
     functions[phase] = module->lookupSymbol<mlir::func::FuncOp>(phase);
@@ -108,33 +92,6 @@ void Reference::reset() {
         Tensor::zeros(DType::U8, {int64_t(sizes.pages), int64_t(cache.heads), cache.layout.blockBytes()});
 }
 
-template <typename T> static Tensor makeTensor(DType dtype, llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<T> values) {
-  Tensor tensor(dtype, shape);
-  llvm::copy(values, tensor.mutableData<T>().begin());
-  return tensor;
-}
-
-llvm::Expected<Tensor> Reference::makeInput(mlir::func::FuncOp function, unsigned number, llvm::ArrayRef<int64_t> ids) {
-  int64_t sequences = options.batch, tokens = int64_t(ids.size()) / sequences;
-  if (auto state = function.getArgAttrOfType<mlir::StringAttr>(number, llm::stateAttrName))
-    if (auto found = caches.find(state.str()); found != caches.end())
-      return found->second;
-  auto input = function.getArgAttrOfType<mlir::StringAttr>(number, llm::inputAttrName);
-  llvm::StringRef name = input ? input.getValue() : "";
-  if (name == "ids")
-    return makeTensor(DType::I64, {sequences, tokens}, ids);
-  if (name == "sequences") {
-    std::vector<int32_t> words;
-    for (uint32_t start : padding)
-      words.insert(words.end(), {int32_t(pastTokens), int32_t(start), int32_t(tokens), 0});
-    return makeTensor(DType::I32, {sequences, 4}, llvm::ArrayRef(words));
-  }
-  if (name == "pages" && pool)
-    return makeTensor(DType::I32, {sequences, int64_t(pool->table().size()) / sequences}, pool->table());
-  return llvm::createStringError("'" + path + "': argument " + llvm::Twine(number) + " of @" + function.getName() +
-                                 " is neither an input of the step form nor a cache of the plan");
-}
-
 llvm::Expected<std::vector<float>> Reference::run(llvm::StringRef phase, llvm::ArrayRef<int64_t> ids, LogitRows rows) {
   if (options.cancel && options.cancel->load())
     return llvm::make_error<CancelledError>();
@@ -143,21 +100,21 @@ llvm::Expected<std::vector<float>> Reference::run(llvm::StringRef phase, llvm::A
   for (uint32_t sequence = 0; pool && sequence < options.batch; ++sequence)
     if (llvm::Error error = pool->grow(sequence, pastTokens + tokens).takeError())
       return std::move(error);
-  llvm::SmallVector<Tensor> inputs;
-  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    llvm::Expected<Tensor> input = makeInput(function, i, ids);
-    if (!input)
-      return input.takeError();
-    inputs.push_back(*input);
+  Tensor pages;
+  if (pool) {
+    pages = Tensor(DType::I32, {options.batch, int64_t(pool->table().size()) / options.batch});
+    llvm::copy(pool->table(), pages.mutableData<int32_t>().begin());
   }
-  llvm::Expected<llvm::SmallVector<Tensor>> results = interpreters[phase.str()]->run(inputs);
+  auto inputs = interp::makeStepInputs(function, {ids.vec(), padding, pastTokens, pages, caches});
+  if (!inputs)
+    return fail(inputs.takeError());
+  llvm::Expected<llvm::SmallVector<Tensor>> results = interpreters[phase.str()]->run(*inputs);
   if (!results)
     return fail(results.takeError());
+  interp::keepCaches(function, *results, caches);
   Tensor logits;
   for (auto [i, result] : llvm::enumerate(*results))
-    if (auto state = function.getResultAttrOfType<mlir::StringAttr>(i, llm::stateAttrName))
-      caches[state.str()] = result;
-    else if (!logits)
+    if (!logits && !function.getResultAttr(i, llm::stateAttrName))
       logits = convert(result, DType::F32);
   if (!logits || logits.numElements() != int64_t(ids.size()) * vocabulary())
     return llvm::createStringError("'" + path + "': @" + phase + " returns no logits");

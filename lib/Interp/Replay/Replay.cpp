@@ -9,6 +9,7 @@
 #include "Launcher.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Param/Analysis/WeightEvaluator.h"
+#include "quantopt/Interp/Bundle/BundleModel.h"
 #include "quantopt/Interp/Compute/Types.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/MathExtras.h"
@@ -63,7 +64,7 @@ private:
   std::vector<Phase> phases;
   /// Token ids of the batch, padded to one length; padding of each sequence; the cache's table of pages.
   std::vector<std::vector<int64_t>> tokens;
-  std::vector<int32_t> starts;
+  std::vector<uint32_t> starts;
   Tensor pageTable;
   llvm::StringMap<Tensor> caches;
   ReplayReport report;
@@ -80,11 +81,6 @@ private:
 //===----------------------------------------------------------------------------===//
 // Preparation
 //===----------------------------------------------------------------------------===//
-
-static llvm::StringRef nameOf(mlir::DictionaryAttr attributes, llvm::StringRef attribute) {
-  auto name = attributes ? attributes.getAs<mlir::StringAttr>(attribute) : mlir::StringAttr();
-  return name ? name.getValue() : "";
-}
 
 llvm::Error Replayer::prepare(runtime::Backend &backend) {
   if (!plan.unlowered.empty())
@@ -146,8 +142,8 @@ void Replayer::prepareCaches(mlir::func::FuncOp function) {
   if (plan.model && plan.model->isPaged)
     pages *= plan.pagesPerSequence();
   for (auto argument : function.getArguments()) {
-    llvm::StringRef name = nameOf(function.getArgAttrDict(argument.getArgNumber()), llm::stateAttrName);
-    if (name.empty() || caches.contains(name))
+    auto name = function.getArgAttrOfType<mlir::StringAttr>(argument.getArgNumber(), llm::stateAttrName);
+    if (!name || caches.contains(name))
       continue;
     llvm::SmallVector<int64_t> shape(llvm::cast<mlir::RankedTensorType>(argument.getType()).getShape());
     shape[0] = pages;
@@ -192,30 +188,10 @@ llvm::Error Replayer::prepareTokens() {
 //===----------------------------------------------------------------------------===//
 
 llvm::Expected<llvm::SmallVector<Tensor>> Replayer::makeInputs(const Phase &phase, int64_t begin, int64_t count) const {
-  int64_t batch = tokens.size();
-  Tensor ids(DType::I64, {batch, count}), sequences(DType::I32, {batch, 4});
-  for (int64_t b = 0; b < batch; ++b) {
-    llvm::copy(llvm::ArrayRef(tokens[b]).slice(begin, count), ids.mutableData<int64_t>().begin() + b * count);
-    int32_t row[] = {int32_t(begin), starts[b], int32_t(count), 0};
-    llvm::copy(row, sequences.mutableData<int32_t>().begin() + 4 * b);
-  }
-  llvm::SmallVector<Tensor> inputs;
-  mlir::func::FuncOp function = phase.function;
-  for (unsigned i = 0; i < function.getNumArguments(); ++i) {
-    mlir::DictionaryAttr attributes = function.getArgAttrDict(i);
-    llvm::StringRef input = nameOf(attributes, llm::inputAttrName), state = nameOf(attributes, llm::stateAttrName);
-    if (input == "ids")
-      inputs.push_back(ids);
-    else if (input == "sequences")
-      inputs.push_back(sequences);
-    else if (input == "pages")
-      inputs.push_back(pageTable);
-    else if (!state.empty())
-      inputs.push_back(caches.lookup(state));
-    else
-      return llvm::createStringError("input #" + llvm::Twine(i) + " is neither an input of a step nor a cache");
-  }
-  return inputs;
+  std::vector<int64_t> ids;
+  for (const std::vector<int64_t> &sequence : tokens)
+    llvm::append_range(ids, llvm::ArrayRef(sequence).slice(begin, count));
+  return makeStepInputs(phase.function, {ids, starts, begin, pageTable, caches});
 }
 
 llvm::Error Replayer::runStep(Phase &phase, int64_t begin, int64_t count) {
@@ -232,9 +208,7 @@ llvm::Error Replayer::runStep(Phase &phase, int64_t begin, int64_t count) {
     return results.takeError();
   if (!failure.empty())
     return llvm::createStringError(failure);
-  for (auto [i, result] : llvm::enumerate(*results))
-    if (llvm::StringRef name = nameOf(phase.function.getResultAttrDict(i), llm::stateAttrName); !name.empty())
-      caches[name] = result;
+  keepCaches(phase.function, *results, caches);
   return llvm::Error::success();
 }
 
