@@ -34,7 +34,8 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
 
     With `verify`, each function runs before and after on random inputs in f64: a prefill, a decode step and a chunk, with
     padding or sequences of several lengths. A result whose relative mean square error exceeds 1e-20 is an error that names
-    it. Where no inputs can be made, or the function cannot be executed, a remark says why.
+    it. Where no inputs can be made, or the function cannot be executed, a remark says why. The environment variable
+    QUANTOPT_VERIFY_RECOGNITION=1 asks for that wherever the pass runs, in presets and in other programs too.
 
     Example:
     ```mlir

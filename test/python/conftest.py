@@ -21,12 +21,21 @@ os.environ["QUANTOPT_EXTERNAL_ROOT"] = os.pathsep.join(str(path) for path in (RO
 @pytest.fixture(scope="session")
 def root():
     return ROOT
+# Every recognition is proved by running both forms. What has no weights to run with says so.
+os.environ["QUANTOPT_VERIFY_RECOGNITION"] = "1"
+
 
 
 @pytest.fixture(scope="session")
 def shared():
     """The folder with the test data that is not in the tree."""
     if not SHARED.is_dir():
+@pytest.fixture
+def without_proofs(monkeypatch):
+    """For tests that measure time and memory: recognitions are not proved, which takes more of both."""
+    monkeypatch.delenv("QUANTOPT_VERIFY_RECOGNITION")
+
+
         pytest.skip("needs ../shared, which is absent")
     return SHARED
 

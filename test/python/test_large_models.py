@@ -51,6 +51,7 @@ def test_explaining_reads_no_payload(root, skeleton, capfd, options, least):
     assert seconds < EXPLAIN_SECONDS and peak < EXPLAIN_BYTES
 
 
+@pytest.mark.usefixtures("without_proofs")
 def test_a_deep_model_is_recognised_and_rotated_as_a_whole(root, skeleton, capfd):
     path, size = skeleton()
     assert size > 2.7e11

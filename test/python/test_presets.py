@@ -18,6 +18,7 @@ def digest(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.usefixtures("without_proofs")
 @pytest.mark.parametrize("preset", PRESETS)
 def test_emission_is_deterministic_and_frugal(preset, root, models, tmp_path):
     """Runs with 1, 2, 5 and again 2 threads give the same bytes, and none takes more than 300 MB."""
