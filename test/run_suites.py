@@ -97,9 +97,10 @@ def run_lit(options, scratch, environment):
 
 def run_pytest(options, scratch, environment):
     report = scratch / "pytest.xml"
-    # The programs under test use all processors only some of the time. Fixtures are made once for each file.
+    # The programs under test use all processors only some of the time. Whoever has nothing left to do takes half of
+    # another's tests; what takes long to make is shared (made_once).
     processes = min(4, len(os.sched_getaffinity(0)))
-    command = [sys.executable, "-m", "pytest", "-q", f"--numprocesses={processes}", "--dist=loadfile", f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", "-q", f"--numprocesses={processes}", "--dist=worksteal", f"--junitxml={report}"]
     command += ["test/layers", "test/python"]
     if options.quick:
         command += ["-m", "not slow"]

@@ -13,25 +13,23 @@ TOKENS = 1024
 
 
 @pytest.fixture(scope="module")
-def divergence(root, models, tmp_path_factory):
+def divergence(root, models, original_logits, tmp_path_factory):
     """divergence(pipeline, tokens): mean KLD of the model that a pipeline makes, for each text."""
-    folder = models["dynamo"]
 
     def measure(pipeline, tokens=TOKENS):
         scratch = tmp_path_factory.mktemp("accuracy")
         candidate = scratch / "candidate.mlir"
         subprocess.run(
-            [root / "build/bin/quant-opt", folder / "model.onnx", *pipeline, "--param-hoist",
+            [root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", *pipeline, "--param-hoist",
              f"--param-materialize=output={scratch / 'candidate.data'}", "-o", candidate],
             check=True,
         )
         means = {}
         for text in TEXTS:
-            report = scratch / f"{text}.json"
+            report, original = scratch / f"{text}.json", original_logits(text)
             subprocess.run(
-                [root / "build/bin/quant-eval", f"--reference={folder / 'model.onnx'}", f"--candidate={candidate}",
-                 f"--text={root / '.cache/texts' / text}.txt", f"--tokenizer={folder / 'tokenizer.json'}",
-                 f"--tokens={tokens}", f"--window={tokens}", f"--json={report}"],
+                [root / "build/bin/quant-eval", f"--reference={original / 'logits.npy'}", f"--candidate={candidate}",
+                 f"--token-ids={original / 'ids.npy'}", f"--tokens={tokens}", f"--window={tokens}", f"--json={report}"],
                 check=True,
             )
             scores = json.loads(report.read_text(encoding="utf-8"))

@@ -18,18 +18,8 @@ GREEDY_MARGIN = 0.05
 
 
 @pytest.fixture(scope="module")
-def quantize(root, models):
-    def run(*arguments):
-        subprocess.run([root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", *arguments], check=True)
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def w4a16_bundle(quantize, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("w4a16") / "bundle"
-    quantize("--w4a16=seed=7", f"--emit-bundle=output={folder} max-context=256")
-    return folder
+def w4a16_bundle(quantize_smollm2):
+    return quantize_smollm2("--w4a16", "bundle", "layout=paged page=16 max-context=256")
 
 
 @pytest.fixture(scope="module")

@@ -28,17 +28,9 @@ def reference(models):
 
 
 @pytest.fixture(scope="module")
-def emit(root, reference, tmp_path_factory):
+def emit(reference, quantize_smollm2):
     """emit(preset): the path of the emitted model."""
-    made = {}
-
-    def call(preset):
-        if preset not in made:
-            made[preset] = tmp_path_factory.mktemp("emitted") / "model.onnx"
-            subprocess.run([root / "build/bin/quant-opt", reference, preset, f"--emit-onnx=output={made[preset]}"], check=True)
-        return made[preset]
-
-    return call
+    return lambda preset: quantize_smollm2(preset, "onnx")
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +62,16 @@ def test_end_to_end_with_16_bit_activations(emit, reference, ids_path, root, tmp
     assert figures["top1_agreement"] == 1
 
 
-def test_distance_to_the_original(emit, reference, ids_path, root, tmp_path):
+def test_distance_to_the_original(emit, reference, original_logits, root, tmp_path):
     """KLD(original, onnxruntime) and KLD(original, lib/Interp) of W4A4KV4 over 1,023 tokens."""
-    means = []
+    original, means = original_logits("narrative"), []
     for number, evaluate in enumerate(("onnxruntime", "lib/Interp")):
         report = tmp_path / f"{number}.json"
-        arguments = [f"--reference={reference}", f"--candidate={emit(W4A4KV4)}", f"--token-ids={ids_path}", "--tokens=1024",
-                     f"--json={report}"]
+        arguments = [f"--candidate={emit(W4A4KV4)}", f"--token-ids={original / 'ids.npy'}", "--tokens=1024", f"--json={report}"]
         if evaluate == "onnxruntime":
-            assert ort_eval.main(arguments) == 0
+            assert ort_eval.main([*arguments, f"--reference={reference}"]) == 0
         else:
-            subprocess.run([root / "build/bin/quant-eval", *arguments], check=True)
+            subprocess.run([root / "build/bin/quant-eval", *arguments, f"--reference={original / 'logits.npy'}"], check=True)
         means.append(json.loads(report.read_text(encoding="utf-8"))["kld_mean"])
     print(means)
     assert abs(means[0] - means[1]) <= 0.06 * means[1]

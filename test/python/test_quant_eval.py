@@ -85,7 +85,7 @@ def small_llama(root, tmp_path_factory):
 def distance(root, folder, reference, candidate, *options):
     """Between two models over windows of 200 tokens, in several pages."""
     report = folder / "eval.json"
-    if not any(option.startswith("--text") for option in options):
+    if not any(option.startswith("--window") for option in options):
         options = ("--window=200", f"--token-ids={folder / 'ids.npy'}", *options)
     subprocess.run(
         [root / "build/bin/quant-eval", f"--reference={folder / reference}", f"--candidate={folder / candidate}",
@@ -95,9 +95,9 @@ def distance(root, folder, reference, candidate, *options):
     return json.loads(report.read_text(encoding="utf-8"))
 
 
-def emit(root, folder, preset, options="", source="model.onnx"):
+def emit(root, folder, preset, options=""):
     """Writes form.mlir, and a bundle of the same."""
-    optimize = [root / "build/bin/quant-opt", folder / source, preset]
+    optimize = [root / "build/bin/quant-opt", folder / "model.onnx", preset]
     subprocess.run([*optimize, "-o", folder / "form.mlir"], check=True)
     bundle = f"--emit-bundle=output={folder / 'bundle'} max-context=256 {options}"
     subprocess.run([*optimize, bundle, "-o", os.devnull], check=True)
@@ -123,27 +123,15 @@ def test_a_4_bit_bundle_is_as_far_from_the_original_as_its_model(root, small_lla
         assert found == pytest.approx(expected, rel=0.1)
 
 
-@pytest.fixture(scope="module")
-def smollm2_text(root, models):
-    """Options for that many windows of so many tokens of a text."""
-
-    def options(windows, tokens):
-        return (
-            f"--text={root / '.cache/texts/narrative.txt'}", f"--tokenizer={models['dynamo'] / 'tokenizer.json'}",
-            f"--tokens={windows * tokens}", f"--window={tokens}",
-        )  # fmt: skip
-
-    return options
-
-
 @pytest.mark.slow
-def test_smollm2_in_4_bits(root, models, smollm2_bundle, smollm2_text, tmp_path):
+def test_smollm2_in_4_bits(root, models, smollm2_bundle, original_logits, tmp_path):
     """The emitted PTX of the whole model, over 287 scored tokens."""
-    original, form = models["dynamo"] / "model.onnx", tmp_path / "form.mlir"
+    original, form = original_logits("narrative"), tmp_path / "form.mlir"
     preset = "--quarot=weight-bits=4 act-bits=4 kv-bits=4 seed=7"
-    subprocess.run([root / "build/bin/quant-opt", original, preset, "-o", form], check=True)
+    subprocess.run([root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", preset, "-o", form], check=True)
+    window = f"--token-ids={original / 'ids.npy'}", "--tokens=288", "--window=288"
     expected, found = (
-        distance(root, tmp_path, original, candidate, *smollm2_text(1, 288))["kld_mean"]
+        distance(root, tmp_path, original / "logits.npy", candidate, *window)["kld_mean"]
         for candidate in (form, smollm2_bundle.folder)
     )
     print(found, expected)
@@ -151,9 +139,11 @@ def test_smollm2_in_4_bits(root, models, smollm2_bundle, smollm2_text, tmp_path)
 
 
 @pytest.mark.slow
-def test_smollm2_with_16_bit_activations(root, models, smollm2_text, tmp_path):
-    emit(root, tmp_path, "--w4a16", "layout=paged page=16", models["dynamo"] / "model.onnx")
-    figures = distance(root, tmp_path, "form.mlir", "bundle", *smollm2_text(1, 128))
+def test_smollm2_with_16_bit_activations(root, models, quantize_smollm2, tmp_path):
+    subprocess.run([root / "build/bin/quant-opt", models["dynamo"] / "model.onnx", "--w4a16", "-o", tmp_path / "form.mlir"], check=True)
+    bundle = quantize_smollm2("--w4a16", "bundle", "layout=paged page=16 max-context=256")
+    text = f"--text={root / '.cache/texts/narrative.txt'}", f"--tokenizer={models['dynamo'] / 'tokenizer.json'}"
+    figures = distance(root, tmp_path, "form.mlir", bundle, *text, "--tokens=128", "--window=128")
     print(figures)
     assert figures["kld_mean"] <= 1e-4
     assert figures["top1_agreement"] >= 0.99
