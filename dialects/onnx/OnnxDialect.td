@@ -35,6 +35,8 @@ def Onnx_Dialect : Dialect {
     static constexpr ::llvm::StringLiteral nameAttrName = "onnx.name";
     /// Argument and result attribute: dimensions as the graph states them, integers and names.
     static constexpr ::llvm::StringLiteral dimsAttrName = "onnx.dims";
+    /// Argument attribute: an input that is not written when nothing reads it.
+    static constexpr ::llvm::StringLiteral leftOutAttrName = "onnx.left_out";
     /// param.global attribute: the elements of a small constant.
     static constexpr ::llvm::StringLiteral valueAttrName = "onnx.value";
     /// Attribute of a node that has another opset than its model: it stood in a model-local function of that opset.

@@ -32,6 +32,9 @@ def RecognizePass : Pass<"llm-recognize", "::mlir::ModuleOp"> {
     `layers.0.{input_norm, q_proj, k_proj, v_proj, o_proj, post_norm, gate_proj, up_proj, down_proj}`, `final_norm`,
     `head`. Arguments and results that are caches get `llm.state`. The function becomes `rot.strict`.
 
+    Before that, the branch that an If takes, as far as types and constants tell, takes its place; of a merged decoder
+    (`use_cache_branch`) the branch that reads a cache does.
+
     With `verify`, each function runs before and after on random inputs in f64: a prefill, a decode step and a chunk, with
     padding or sequences of several lengths. A result whose relative mean square error exceeds 1e-20 is an error that names
     it. Where no inputs can be made, or the function cannot be executed, a remark says why. The environment variable

@@ -127,9 +127,12 @@ static FailureOr<MessageBytes> exportGraph(ModuleOp module, GraphWriter &writer,
       if (!op.getDomain().empty() && isa<RankedTensorType>(result.getType()) && !isOutput(result) &&
           failed(addValue(GraphProto::kValueInfoFieldNumber, writer.edgeNames().of(result), result.getType(), {})))
         return failure();
+  auto isLeftOut = [&](unsigned i) {
+    return function.getArgAttr(i, OnnxDialect::leftOutAttrName) && function.getArgument(i).use_empty();
+  };
   for (auto [i, type] : enumerate(function.getArgumentTypes()))
-    if (failed(addValue(GraphProto::kInputFieldNumber, EdgeNames::argumentName(function, i), type,
-                        function.getArgAttrOfType<ArrayAttr>(i, OnnxDialect::dimsAttrName))))
+    if (!isLeftOut(i) && failed(addValue(GraphProto::kInputFieldNumber, EdgeNames::argumentName(function, i), type,
+                                         function.getArgAttrOfType<ArrayAttr>(i, OnnxDialect::dimsAttrName))))
       return failure();
   for (auto [i, type] : enumerate(function.getResultTypes()))
     if (failed(addValue(GraphProto::kOutputFieldNumber, EdgeNames::resultName(function, i), type,

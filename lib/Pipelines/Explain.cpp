@@ -7,6 +7,7 @@
 #include "quantopt/Pipelines/Explain.h"
 #include "Explanation.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
+#include "quantopt/Interp/Recognize/ResolveBranches.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -33,6 +34,7 @@ LogicalResult quantopt::explainModel(StringRef path, MLIRContext &context, bool 
   ScopedDiagnosticHandler quiet(&context, [](Diagnostic &) { return success(); });
   explainFile(*module, function, explanation);
   explainUnsupported(function, explanation);
+  resolveBranches(function);
   recognizeDecoder(function);
   explain::explainModel(function, explanation);
   explainNodes(function, explanation);

@@ -9,6 +9,7 @@
 #include "mlir/IR/Verifier.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Interp/Recognize/ResolveBranches.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/Process.h"
 
@@ -26,9 +27,12 @@ void quantopt::importFuzzedModel(llvm::StringRef bytes) {
   auto module = importOnnx(llvm::MemoryBuffer::getMemBuffer(bytes, path, /*RequiresNullTerminator=*/false), context);
   if (!module)
     return;
-  for (auto function : module->getOps<mlir::func::FuncOp>())
-    if (!function.isDeclaration() && !function->hasAttr(onnx::OnnxDialect::functionAttrName))
-      recognizeDecoder(function);
+  for (auto function : module->getOps<mlir::func::FuncOp>()) {
+    if (function.isDeclaration() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
+      continue;
+    resolveBranches(function);
+    recognizeDecoder(function);
+  }
   // What recognition makes is valid, or it would have left the nodes alone.
   if (failed(mlir::verify(*module))) {
     llvm::errs() << diagnostics;

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 TEST = Path(__file__).resolve().parents[1]
-MODELS = ("tiny", "mlp", "odd", "unsorted", "short_raw", "past_end", "cyclic", "few_inputs")
+MODELS = ("tiny", "mlp", "odd", "unsorted", "short_raw", "past_end", "cyclic", "few_inputs", "branches")
 LARGEST = 40_000  # bytes of a model without its weights
 CONFORMANCE = 40  # as many tests of single operators, spread over all
 

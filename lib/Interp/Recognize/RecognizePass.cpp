@@ -8,11 +8,11 @@
 // The pass is here and not beside its patterns because conversions are below the interpreter.
 //
 //===----------------------------------------------------------------------------===//
-#include "ResolveBranches.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
+#include "quantopt/Interp/Recognize/ResolveBranches.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Process.h"

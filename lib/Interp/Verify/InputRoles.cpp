@@ -189,6 +189,8 @@ static InputDescription describe(func::FuncOp function, unsigned i) {
   collectRole(value, /*isDirect=*/true, input, seen);
   if (function.getArgAttr(i, llm::stateAttrName))
     input.role = Role::Cache;
+  if (function.getArgAttr(i, onnx::OnnxDialect::leftOutAttrName))
+    input.role = Role::UseCache;
   return input;
 }
 
@@ -281,6 +283,14 @@ static void correctMask(InputDescription &input) {
     input.role = Role::AttentionMask;
 }
 
+/// Merged decoders state the dimensions of the decoder without a cache, in which a mask is as long as the tokens.
+static void forgetMaskLength(MutableArrayRef<InputDescription> inputs) {
+  if (llvm::any_of(inputs, [](const InputDescription &input) { return input.role == Role::UseCache; }))
+    for (InputDescription &input : inputs)
+      if (input.role == Role::AttentionMask && !input.dims.empty())
+        input.dims.back() = "";
+}
+
 SmallVector<InputDescription> interp::describeInputs(func::FuncOp function) {
   SmallVector<InputDescription> inputs;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
@@ -291,6 +301,7 @@ SmallVector<InputDescription> interp::describeInputs(func::FuncOp function) {
     completeRole(input, tokens);
     correctMask(input);
   }
+  forgetMaskLength(inputs);
   return inputs;
 }
 

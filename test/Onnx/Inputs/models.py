@@ -187,6 +187,25 @@ def tiny(folder):
     return model([helper.make_node("Abs", ["x"], ["y"], "abs")])
 
 
+def branches(folder):
+    """A branch that reads a cache and one that does not, and in the first a branch that a constant chooses."""
+    rows = value("y", shape=("batch", 1, "rows", 4))
+
+    def graph(name, *nodes):
+        return helper.make_graph(nodes, name, [], [rows])
+
+    inner = helper.make_node("If", ["yes"], ["y"], "inner", then_branch=graph("kept", helper.make_node("Neg", ["joined"], ["y"])),
+                             else_branch=graph("dropped", helper.make_node("Abs", ["joined"], ["y"])))
+    truth = helper.make_node("Constant", [], ["yes"], value=helper.make_tensor("", TensorProto.BOOL, [], [True]))
+    cached = graph("cached", truth, helper.make_node("Concat", ["past", "new"], ["joined"], axis=2), inner)
+    plain = graph("plain", helper.make_node("Neg", ["new"], ["y"]))
+    nodes = [helper.make_node("Gather", ["table", "ids"], ["gathered"]), helper.make_node("Unsqueeze", ["gathered", "one"], ["new"]),
+             helper.make_node("If", ["use"], ["y"], "outer", then_branch=cached, else_branch=plain)]
+    inputs = [value("ids", TensorProto.INT64, ("batch", "new")), value("past", shape=("batch", 1, "old", 4)), value("use", TensorProto.BOOL, (1,))]
+    table = numpy_helper.from_array(np.arange(32, dtype=np.float32).reshape(8, 4), "table")
+    return model(nodes, [table, numpy_helper.from_array(np.array([1]), "one")], inputs, [rows])
+
+
 def main():
     folder = Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
