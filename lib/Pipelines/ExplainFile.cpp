@@ -45,6 +45,8 @@ static Structure analyze(func::FuncOp function, DictionaryAttr opsets) {
 
 /// Who first wrote the graph, by its structure.
 static std::string guessExporter(const Structure &s) {
+  if (s.nodes == 1 && s.has("If"))
+    return "Optimum, which merged a decoder that reads a cache and one that has none (one If)";
   if (s.hasOrtDomains)
     return "ONNX Runtime, which saved a graph after its own optimisations";
   if (s.has("com.microsoft::GroupQueryAttention") && !s.constantNodes && !s.has("Softmax"))
