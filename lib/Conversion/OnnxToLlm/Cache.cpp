@@ -17,11 +17,9 @@ LogicalResult quantopt::recognizeKvAppend(Operation *root, RewriterBase &rewrite
   Value cache = concat->getOperand(0), rows = concat->getOperand(1);
   RankedTensorType cacheType = rankedType(cache), rowType = rankedType(rows);
   std::optional<int64_t> axis = cast<NodeOpInterface>(root).getInt("axis");
-  bool isResult =
-      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  if (!isa<BlockArgument>(cache) || !isResult || !cacheType || !rowType || cacheType.getRank() != 4 ||
-      rowType.getRank() != 4 || cacheType.getElementType() != rowType.getElementType() || !axis ||
-      !isAxis(*axis, 2, cacheType))
+  if (!isa<BlockArgument>(cache) || !isReturned(root->getResult(0)) || !cacheType || !rowType ||
+      cacheType.getRank() != 4 || rowType.getRank() != 4 || cacheType.getElementType() != rowType.getElementType() ||
+      !axis || !isAxis(*axis, 2, cacheType))
     return failure();
   SmallVector<int64_t> shape(cacheType.getShape());
   shape[2] = ShapedType::kDynamic;

@@ -227,9 +227,7 @@ std::optional<Dim> DimQuery::behindNode(NodeOpInterface node, int64_t dim) {
   int64_t rank = resultType.getRank();
   bool isSkipNorm = type == "SkipSimplifiedLayerNormalization" || type == "SkipLayerNormalization";
   bool isAttention = type == "GroupQueryAttention" || type == "MultiHeadAttention";
-  if (isSkipNorm || (isAttention && inputType.getRank() == 3 && dim < 2))
-    return inputType.getRank() == rank ? std::optional<Dim>(ofValue(input, dim)) : std::nullopt;
-  if (unary.contains(type))
+  if (unary.contains(type) || isSkipNorm || (isAttention && inputType.getRank() == 3 && dim < 2))
     return inputType.getRank() == rank ? std::optional<Dim>(ofValue(input, dim)) : std::nullopt;
   if (stretching.contains(type))
     return broadcast(node->getOperands(), rank, dim);

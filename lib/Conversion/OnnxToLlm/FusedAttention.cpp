@@ -34,10 +34,6 @@ Value quantopt::createAttention(const AttentionParts &parts, RankedTensorType ty
   return result;
 }
 
-static bool isReturned(Value value) {
-  return llvm::any_of(value.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-}
-
 /// Whether a value is [B, heads, S, d] with known heads and d.
 static bool isSplit(Value value) {
   RankedTensorType type = rankedType(value);

@@ -142,9 +142,7 @@ Value quantopt::exchangeHeads(Operation *root, RewriterBase &rewriter, Value val
 
 /// Replaces the root unless a reader insists on a type that the value does not have.
 static LogicalResult replaceIfTyped(RewriterBase &rewriter, Operation *root, Value value) {
-  bool isReturned =
-      llvm::any_of(root->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  if (isReturned && value.getType() != root->getResult(0).getType())
+  if (isReturned(root->getResult(0)) && value.getType() != root->getResult(0).getType())
     return failure();
   replaceRoot(rewriter, root, value);
   return success();

@@ -39,6 +39,10 @@ RankedTensorType quantopt::rankedType(Value value) {
   return value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
 }
 
+bool quantopt::isReturned(Value value) {
+  return llvm::any_of(value.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
+}
+
 bool quantopt::isWeight(Value value, int64_t rank) {
   RankedTensorType type = rankedType(value);
   return type && type.getRank() == rank && type.hasStaticShape() && isa<FloatType>(type.getElementType()) &&
@@ -92,9 +96,7 @@ RankedTensorType quantopt::refineType(Value result, ArrayRef<int64_t> shape, Arr
     }
   }
   auto refined = RankedTensorType::get(sizes, old.getElementType());
-  bool keepsType =
-      llvm::any_of(result.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  if (keepsType && refined != old)
+  if (isReturned(result) && refined != old)
     refined = dyn_cast<RankedTensorType>(Type(old));
   if (!refined || llvm::any_of(required, [&](int64_t dim) { return refined.isDynamicDim(dim); }))
     return {};

@@ -8,6 +8,7 @@
 #include "Evaluate.h"
 #include "Match.h"
 #include "Nodes.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Support/TensorType.h"
 
@@ -87,19 +88,19 @@ struct Cut {
 
 static std::optional<SmallVector<Cut>> cutsOfSplit(onnx::SplitOp split) {
   RankedTensorType type = rankedType(split->getOperand(0));
-  int64_t axis = cast<NodeOpInterface>(*split).getInt("axis", 0), begin = 0;
-  axis += axis < 0 ? type.getRank() : 0;
-  if (axis < 0 || axis >= type.getRank())
+  std::optional<int64_t> axis = onnx::normalizeAxis(cast<NodeOpInterface>(*split).getInt("axis", 0), type.getRank());
+  if (!axis)
     return std::nullopt;
+  int64_t begin = 0;
   SmallVector<Cut> cuts;
   for (Value result : split->getResults()) {
     RankedTensorType part = rankedType(result);
-    if (!part || part.getRank() != type.getRank() || part.isDynamicDim(axis))
+    if (!part || part.getRank() != type.getRank() || part.isDynamicDim(*axis))
       return std::nullopt;
-    cuts.push_back({axis, begin, part.getDimSize(axis)});
-    begin += part.getDimSize(axis);
+    cuts.push_back({*axis, begin, part.getDimSize(*axis)});
+    begin += part.getDimSize(*axis);
   }
-  return begin == type.getDimSize(axis) ? std::optional(cuts) : std::nullopt;
+  return begin == type.getDimSize(*axis) ? std::optional(cuts) : std::nullopt;
 }
 
 static std::optional<Cut> cutOfSlice(onnx::SliceOp slice) {
@@ -116,32 +117,30 @@ static std::optional<Cut> cutOfSlice(onnx::SliceOp slice) {
   std::optional<int64_t> from = input(1, "starts"), to = input(2, "ends"), axis = input(3, "axes");
   if (!from || !to || !axis || (node.getNodeInput(4) && input(4, "") != 1))
     return std::nullopt;
-  int64_t dim = *axis + (*axis < 0 ? type.getRank() : 0);
-  if (dim < 0 || dim >= type.getRank() || type.isDynamicDim(dim))
+  std::optional<int64_t> dim = onnx::normalizeAxis(*axis, type.getRank());
+  if (!dim || type.isDynamicDim(*dim))
     return std::nullopt;
-  int64_t size = type.getDimSize(dim);
+  int64_t size = type.getDimSize(*dim);
   auto clamp = [&](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + size : i, 0, size); };
   int64_t begin = clamp(*from), end = clamp(*to);
-  return begin < end ? std::optional(Cut{dim, begin, end - begin}) : std::nullopt;
+  return begin < end ? std::optional(Cut{*dim, begin, end - begin}) : std::nullopt;
 }
 
 /// Gather of one index, or of consecutive ones, that keeps the dimension.
 static std::optional<Cut> cutOfGather(onnx::GatherOp gather) {
   RankedTensorType type = rankedType(gather->getOperand(0)), ids = rankedType(gather->getOperand(1));
-  int64_t dim = cast<NodeOpInterface>(*gather).getInt("axis", 0);
-  dim += dim < 0 ? type.getRank() : 0;
+  std::optional<int64_t> dim = onnx::normalizeAxis(cast<NodeOpInterface>(*gather).getInt("axis", 0), type.getRank());
   std::optional<SmallVector<int64_t>> indices = evaluateIntegers(gather->getOperand(1));
-  if (!ids || ids.getRank() != 1 || !indices || indices->empty() || dim < 0 || dim >= type.getRank() ||
-      type.isDynamicDim(dim))
+  if (!ids || ids.getRank() != 1 || !indices || indices->empty() || !dim || type.isDynamicDim(*dim))
     return std::nullopt;
-  int64_t size = type.getDimSize(dim), count = indices->size();
+  int64_t size = type.getDimSize(*dim), count = indices->size();
   for (int64_t &index : *indices)
     index += index < 0 ? size : 0;
   int64_t begin = indices->front();
   for (int64_t i = 0; i < count; ++i)
     if ((*indices)[i] != begin + i)
       return std::nullopt;
-  return begin >= 0 && begin + count <= size ? std::optional(Cut{dim, begin, count}) : std::nullopt;
+  return begin >= 0 && begin + count <= size ? std::optional(Cut{*dim, begin, count}) : std::nullopt;
 }
 
 /// What each result of a node is of its first operand.
@@ -232,9 +231,7 @@ static RankedTensorType partType(Value part, RankedTensorType computed) {
   if (!stated || stated.getElementType() != computed.getElementType() ||
       failed(verifyCompatibleShape(stated.getShape(), computed.getShape())))
     return {};
-  bool keepsType =
-      llvm::any_of(part.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  return keepsType ? stated : computed;
+  return isReturned(part) ? stated : computed;
 }
 
 /// The part in the form that the packed value has.

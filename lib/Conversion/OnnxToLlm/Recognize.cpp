@@ -54,8 +54,7 @@ static constexpr Recognizer recognizers[] = {dropNoOp,
 static void refineResult(Operation *op) {
   RankedTensorType type =
       op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
-  if (!type || type.hasStaticShape() ||
-      llvm::any_of(op->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); }))
+  if (!type || type.hasStaticShape() || isReturned(op->getResult(0)))
     return;
   SmallVector<int64_t> sizes;
   for (int64_t i = 0; i < type.getRank(); ++i)

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Roles.h"
+#include "Match.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -97,9 +98,7 @@ static void nameUngatedMlp(llm::ActivationOp activation, int64_t layer) {
 }
 
 static void nameHead(llm::LinearOp linear) {
-  bool isResult =
-      llvm::any_of(linear->getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  if (!isResult || linear->hasAttr(llm::roleAttrName))
+  if (!isReturned(linear.getResult()) || linear->hasAttr(llm::roleAttrName))
     return;
   setRole(linear, "head");
   setRole(normBefore(linear), "final_norm");

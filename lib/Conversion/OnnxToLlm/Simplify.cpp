@@ -8,15 +8,14 @@
 #include "Evaluate.h"
 #include "Layout.h"
 #include "Match.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 
 using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
 
 bool quantopt::canStandFor(Value value, Value result) {
-  bool isReturned =
-      llvm::any_of(result.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-  return !isReturned || (value.getType() == result.getType() && !isa<BlockArgument>(value));
+  return !isReturned(result) || (value.getType() == result.getType() && !isa<BlockArgument>(value));
 }
 
 static bool isNoOpCast(Operation *op) {
@@ -46,10 +45,10 @@ static bool isFullSlice(onnx::SliceOp slice) {
       return false;
   constexpr int64_t toTheEnd = std::numeric_limits<int64_t>::max();
   for (auto [from, to, dim] : llvm::zip_equal(*start, *end, *axis)) {
-    int64_t position = dim < 0 ? dim + type.getRank() : dim;
-    if (position < 0 || position >= type.getRank())
+    std::optional<int64_t> position = onnx::normalizeAxis(dim, type.getRank());
+    if (!position)
       return false;
-    int64_t size = type.getDimSize(position);
+    int64_t size = type.getDimSize(*position);
     if (from != 0 || (to != toTheEnd && (ShapedType::isDynamic(size) || to < size)))
       return false;
   }
@@ -95,10 +94,10 @@ static Value behindEmptyParts(onnx::ConcatOp concat) {
   Value only;
   for (Value part : concat->getOperands()) {
     RankedTensorType type = rankedType(part);
-    int64_t position = type && axis < 0 ? axis + type.getRank() : axis;
-    if (!type || position < 0 || position >= type.getRank())
+    std::optional<int64_t> position = type ? onnx::normalizeAxis(axis, type.getRank()) : std::nullopt;
+    if (!position)
       return {};
-    if (type.getDimSize(position) == 0)
+    if (type.getDimSize(*position) == 0)
       continue;
     if (only)
       return {};

@@ -7,6 +7,7 @@
 #include "WeightExpressions.h"
 #include "Evaluate.h"
 #include "Match.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
 #include "quantopt/Dialect/Support/TensorType.h"
 #include "llvm/Support/MathExtras.h"
@@ -127,13 +128,13 @@ Value WeightExpressions::buildDequantized(Operation *op, bool transposed) {
     return {};
   if (zero && !integer.isUnsigned() && isZero(zero))
     zero = {};
-  int64_t axis = node.getInt("axis", 1), block = node.getInt("block_size", 0);
-  axis += axis < 0 ? 2 : 0;
-  if ((integer.isUnsigned() && !zero) || axis < 0 || axis > 1 || block < 0)
+  std::optional<int64_t> axis = onnx::normalizeAxis(node.getInt("axis", 1), 2);
+  int64_t block = node.getInt("block_size", 0);
+  if ((integer.isUnsigned() && !zero) || !axis || block < 0)
     return {};
   bool isPerTensor = !block && scaleType.getNumElements() == 1;
   // Whether the rows of codes are the columns of the node's.
-  bool isTurned = isPerTensor ? transposed : (block ? axis == 0 : axis == 1);
+  bool isTurned = isPerTensor ? transposed : (block ? *axis == 0 : *axis == 1);
   Value codes = build(op->getOperand(0), isTurned);
   if (!codes || (!isPerTensor && scaleType.getRank() != (block ? 2 : 1)))
     return {};

@@ -52,12 +52,6 @@ bool onnx::isAbsent(const NodeFacts &node, StringRef name, unsigned i) {
   return !node.attributes.contains(name) && inputOf(node, i).isOmitted;
 }
 
-std::optional<int64_t> onnx::normalizeAxis(int64_t axis, int64_t rank) {
-  if (axis < -rank || axis >= rank)
-    return std::nullopt;
-  return axis < 0 ? axis + rank : axis;
-}
-
 SymbolicDim onnx::broadcastSizes(Inference &inference, SymbolicDim a, SymbolicDim b) {
   if (a == b || b.is(1))
     return a;

@@ -8,6 +8,7 @@
 #define QUANTOPT_LIB_DIALECT_ONNX_ANALYSIS_INFERENCERULES_H
 
 #include "quantopt/Dialect/Onnx/Analysis/Inference.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 
 namespace quantopt::onnx {
 
@@ -40,8 +41,6 @@ std::optional<llvm::SmallVector<int64_t>> intsOf(const NodeFacts &node, llvm::St
 std::optional<SymbolicDims> dimsOf(const NodeFacts &node, llvm::StringRef name, unsigned i);
 /// Whether neither the attribute nor the input is given.
 bool isAbsent(const NodeFacts &node, llvm::StringRef name, unsigned i);
-/// An axis counted from 0; nothing when it is outside of `rank`.
-std::optional<int64_t> normalizeAxis(int64_t axis, int64_t rank);
 /// The size that ONNX broadcasts both to.
 SymbolicDim broadcastSizes(Inference &inference, SymbolicDim a, SymbolicDim b);
 /// The shape that ONNX broadcasts both to; nothing when one is unknown.
