@@ -36,13 +36,14 @@ QUANTOPT_FUZZ_FOLDER=$(realpath $work/seeds/data)
 export QUANTOPT_FUZZ_FOLDER
 # LLVM and MLIR are built without sanitizers: containers that they fill look wrong to the check of containers.
 export ASAN_OPTIONS=detect_container_overflow=0:detect_odr_violation=0:allow_user_poisoning=0:allocator_may_return_null=1
-export UBSAN_OPTIONS=print_stacktrace=1
+ASAN_OPTIONS+=:abort_on_error=1 # a signal, at which targets without libFuzzer write the input down
+export UBSAN_OPTIONS=print_stacktrace=1:abort_on_error=1
 
 seeds_of() {
   case $1 in
   safetensors | tokenizer) echo "test/fuzz/corpus/$1" ;;
   plan) echo test/Inputs/toy-bundles ;;
-  onnx-*) echo $work/seeds/onnx ;;
+  onnx-*) echo $work/seeds/onnx test/fuzz/regressions/onnx ;;
   ir) echo $work/seeds/ir ;;
   esac
   [ ! -d "test/fuzz/regressions/$1" ] || echo "test/fuzz/regressions/$1"
@@ -70,10 +71,11 @@ run_target() {
 
 # Of a model: cut off at every byte, and with 100000 random bits flipped.
 run_damage() {
-  local name=$1 model=$2 log=$work/$1.log status
+  local name=$1 model log=$work/$1.log status
+  model=$(realpath "$2")
   # Looking after frames that have returned takes half of the time; the target onnx-bytes does it, too.
   ASAN_OPTIONS=$ASAN_OPTIONS:detect_stack_use_after_return=0 \
-    build-fuzz/test/fuzz/replay-onnx-bytes -truncations -flips=100000 "$model" >"$log" 2>&1
+    env -C build-fuzz/findings ../test/fuzz/replay-onnx-bytes -truncations -flips=100000 "$model" >"$log" 2>&1
   status=$?
   sed -n 's/ executions$//p' "$log" >"$work/$name.count"
   return $status

@@ -12,6 +12,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace quantopt;
@@ -105,10 +106,10 @@ std::optional<Dim> DimQuery::rest(NodeOpInterface reshape, const Elements &targe
   int64_t product = 1;
   for (int64_t i = 0, e = type ? type.getRank() : 0; i < e; ++i) {
     Dim size = ofValue(input, i);
-    if (size.isNumber())
-      product *= size.size;
-    else
+    if (!size.isNumber())
       sizes.push_back(size);
+    else if (llvm::MulOverflow(product, size.size, product))
+      return std::nullopt;
   }
   int64_t others = 1;
   for (int64_t i = 0, e = target.size(); i < e; ++i) {
@@ -116,7 +117,8 @@ std::optional<Dim> DimQuery::rest(NodeOpInterface reshape, const Elements &targe
       continue;
     Dim size = target[i] == 0.0 ? ofValue(input, i) : ofElement(reshape->getOperand(1), i);
     if (size.isNumber()) {
-      others *= size.size;
+      if (llvm::MulOverflow(others, size.size, others))
+        return std::nullopt;
       continue;
     }
     auto same = llvm::find(sizes, size);
@@ -178,9 +180,8 @@ std::optional<Dim> DimQuery::behindConcat(NodeOpInterface node, int64_t dim) {
   Dim sum{0, {}, {}, 0};
   for (Value operand : node->getOperands()) {
     Dim part = ofValue(operand, dim);
-    if (!part.isNumber())
+    if (!part.isNumber() || llvm::AddOverflow(sum.size, part.size, sum.size))
       return std::nullopt;
-    sum.size += part.size;
   }
   return sum;
 }
@@ -304,8 +305,8 @@ std::optional<Dim> DimQuery::behindElement(NodeOpInterface node, int64_t index) 
       type == "Flatten")
     return ofElement(input, index);
   if (type == "Shape") {
-    int64_t start = node.getInt("start", 0);
-    return ofValue(input, index + (start < 0 ? start + inputType.getRank() : start));
+    int64_t start = node.getInt("start", 0), rank = inputType.getRank();
+    return ofValue(input, index + std::clamp<int64_t>(start < 0 ? start + rank : start, 0, rank));
   }
   if (type == "Gather") {
     std::optional<SmallVector<int64_t>> indices = evaluateIntegers(node->getOperand(1));
@@ -320,7 +321,8 @@ std::optional<Dim> DimQuery::behindElement(NodeOpInterface node, int64_t index) 
     Value step = node.getNodeInput(4);
     if (inputType.getRank() != 1 || inputType.isDynamicDim(0) || !start || (step && evaluateScalar(step) != 1.0))
       return std::nullopt;
-    return ofElement(input, index + (*start < 0 ? *start + inputType.getDimSize(0) : *start));
+    double size = inputType.getDimSize(0);
+    return ofElement(input, index + std::clamp(*start < 0 ? *start + size : *start, 0.0, size));
   }
   if (type == "Concat")
     for (Value part : node->getOperands()) {

@@ -204,12 +204,9 @@ Result ofExpand(NodeOpInterface node, int depth) {
     return std::nullopt;
   int64_t count = 1;
   for (Known size : *shape) {
-    if (!size)
+    if (!size || *size < 0 || *size > maxElements || (count *= *size) > maxElements)
       return std::nullopt;
-    count *= *size;
   }
-  if (count < 0 || count > maxElements)
-    return std::nullopt;
   return Elements(count, input->front());
 }
 

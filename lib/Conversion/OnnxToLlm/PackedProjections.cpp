@@ -187,7 +187,8 @@ static std::optional<PackedValue> matchPacked(Value value) {
   int64_t leading = typeOf(linear.getResult()).getRank() - 1, channels = 1;
   SmallVector<int64_t> dims = llvm::to_vector(llvm::seq(leading, rank));
   for (int64_t dim : dims)
-    channels = type.isDynamicDim(dim) ? -1 : channels * type.getDimSize(dim);
+    if (type.isDynamicDim(dim) || llvm::MulOverflow(channels, type.getDimSize(dim), channels))
+      return std::nullopt;
   bool keepsLeading = rank > leading + 1 && llvm::all_of(llvm::seq<int64_t>(leading), [&](int64_t dim) {
                         return dimOf(value, dim) == dimOf(linear.getResult(), dim);
                       });
