@@ -65,7 +65,7 @@ run_target() {
   build-fuzz/test/fuzz/fuzz-"$name" "$corpus" "${options[@]}" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 \
     -max_len=65536 -print_final_stats=1 -artifact_prefix=build-fuzz/findings/"$name"- >"$log" 2>&1
   status=$?
-  sed -n 's/^stat::number_of_executed_units: *//p' "$log" >"$work/$name.count"
+  sed -n 's/^stat::number_of_executed_units: *//p' "$log" | tail -1 >"$work/$name.count" # twice after a crash
   return $status
 }
 

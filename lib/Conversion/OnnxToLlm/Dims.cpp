@@ -322,7 +322,7 @@ std::optional<Dim> DimQuery::behindElement(NodeOpInterface node, int64_t index) 
     if (inputType.getRank() != 1 || inputType.isDynamicDim(0) || !start || (step && evaluateScalar(step) != 1.0))
       return std::nullopt;
     double size = inputType.getDimSize(0);
-    return ofElement(input, index + std::clamp(*start < 0 ? *start + size : *start, 0.0, size));
+    return ofElement(input, index + toInteger(std::clamp(*start < 0 ? *start + size : *start, 0.0, size)));
   }
   if (type == "Concat")
     for (Value part : node->getOperands()) {

@@ -71,7 +71,7 @@ Result ofGather(NodeOpInterface node, int depth) {
   for (Known index : *indices) {
     if (!index)
       return std::nullopt;
-    int64_t i = *index < 0 ? *index + data->size() : *index;
+    int64_t i = toInteger(*index < 0 ? *index + data->size() : *index);
     if (i < 0 || i >= int64_t(data->size()))
       return std::nullopt;
     elements.push_back((*data)[i]);
@@ -105,7 +105,7 @@ Result ofSlice(NodeOpInterface node, int depth) {
   if (!data || !bounds[0] || !bounds[1] || bounds[2] != 1.0)
     return std::nullopt;
   double size = data->size();
-  auto clamp = [&](double i) { return int64_t(std::clamp(i < 0 ? i + size : i, 0.0, size)); };
+  auto clamp = [&](double i) { return toInteger(std::clamp(i < 0 ? i + size : i, 0.0, size)); };
   int64_t start = clamp(*bounds[0]), end = std::max(start, clamp(*bounds[1]));
   return Elements(data->begin() + start, data->begin() + end);
 }
@@ -115,7 +115,7 @@ Result ofConstantOfShape(NodeOpInterface node, int depth) {
   Result shape = evaluateAt(node->getOperand(0), depth);
   if (!shape || shape->size() > 1 || (shape->size() == 1 && !shape->front()))
     return std::nullopt;
-  int64_t count = shape->empty() ? 1 : *shape->front();
+  int64_t count = shape->empty() ? 1 : toInteger(*shape->front());
   DenseElementsAttr fill = node.getTensor("value");
   Result value = fill ? fromConstant(fill) : Result(Elements{0.0});
   if (!value || value->size() != 1 || count < 0 || count > maxElements)
@@ -204,7 +204,8 @@ Result ofExpand(NodeOpInterface node, int depth) {
     return std::nullopt;
   int64_t count = 1;
   for (Known size : *shape) {
-    if (!size || *size < 0 || *size > maxElements || (count *= *size) > maxElements)
+    int64_t factor = size ? toInteger(*size) : -1;
+    if (factor < 0 || factor > maxElements || (count *= factor) > maxElements)
       return std::nullopt;
   }
   return Elements(count, input->front());

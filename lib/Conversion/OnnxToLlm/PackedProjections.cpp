@@ -137,10 +137,12 @@ static std::optional<Cut> cutOfGather(onnx::GatherOp gather) {
   for (int64_t &index : *indices)
     index += index < 0 ? size : 0;
   int64_t begin = indices->front();
+  if (begin < 0 || begin >= size || count > size - begin)
+    return std::nullopt;
   for (int64_t i = 0; i < count; ++i)
     if ((*indices)[i] != begin + i)
       return std::nullopt;
-  return begin >= 0 && begin + count <= size ? std::optional(Cut{*dim, begin, count}) : std::nullopt;
+  return Cut{*dim, begin, count};
 }
 
 /// What each result of a node is of its first operand.

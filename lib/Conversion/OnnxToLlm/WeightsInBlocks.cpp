@@ -24,6 +24,9 @@ static bool isInOrder(Value groupIndex, int64_t block) {
                       [&](auto element) { return element.value().getSExtValue() == int64_t(element.index()) / block; });
 }
 
+/// MatMulNBits' own limit of sizes; it keeps products of them small, too.
+static constexpr int64_t greatest = int64_t(1) << 30;
+
 namespace {
 /// Codes, scales and zero points as a node in blocks along the contraction has them.
 struct Blocks {
@@ -57,8 +60,6 @@ LogicalResult quantopt::recognizeMatMulNBits(Operation *root, RewriterBase &rewr
   Value x = node.getNodeInput(0), bias = node.getNodeInput(5);
   int64_t rows = node.getInt("N", 0), columns = node.getInt("K", 0), size = node.getInt("block_size", 0);
   RankedTensorType input = x ? rankedType(x) : RankedTensorType();
-  // The operator's own limits; they keep products of sizes small, too.
-  constexpr int64_t greatest = int64_t(1) << 30;
   if (!input || input.getRank() < 1 || rows <= 0 || columns <= 0 || rows > greatest || columns > greatest ||
       size < 16 || size > greatest || !llvm::isPowerOf2_64(size) || node.getInt("weight_prepacked", 0) ||
       !isInOrder(node.getNodeInput(4), size) ||
@@ -89,7 +90,10 @@ static Value buildTable(WeightExpressions &expressions, NodeOpInterface node, Ra
   auto integer = dyn_cast<IntegerType>(data.getElementType());
   if (!integer || size < 1 || bits < 1 || bits > 8)
     return {};
-  int64_t rows = data.getDimSize(0), columns = data.getDimSize(1), groups = llvm::divideCeil(columns, size);
+  int64_t rows = data.getDimSize(0), columns = data.getDimSize(1);
+  if (rows > greatest || columns > greatest || size > greatest)
+    return {};
+  int64_t groups = llvm::divideCeil(columns, size);
   if (integer.isUnsignedInteger(8))
     return buildPacked(expressions,
                        {node->getOperand(0), node->getOperand(2), zero, rows, columns * 8 / bits, bits, size},
