@@ -147,7 +147,7 @@ static bool haveHeads(const Operator &op) {
   if (rankedType(op.query) && rankedType(op.query).getRank() == 3)
     return hasHeads(op.query, op.heads) && hasHeads(op.key, op.kvHeads) && hasHeads(op.value, op.kvHeads) &&
            op.heads % op.kvHeads == 0;
-  return isSplit(op.query) && isSplit(op.key) && isSplit(op.value) &&
+  return isSplit(op.query) && isSplit(op.key) && isSplit(op.value) && rankedType(op.key).getDimSize(1) > 0 &&
          rankedType(op.query).getDimSize(1) % rankedType(op.key).getDimSize(1) == 0;
 }
 

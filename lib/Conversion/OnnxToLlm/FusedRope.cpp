@@ -16,7 +16,7 @@ using onnx::NodeOpInterface;
 
 bool quantopt::hasHeads(Value value, int64_t heads) {
   RankedTensorType type = rankedType(value);
-  return type && type.getRank() == 3 && heads > 0 && !type.isDynamicDim(2) && type.getDimSize(2) % heads == 0;
+  return type && type.getRank() == 3 && heads > 0 && type.getDimSize(2) > 0 && type.getDimSize(2) % heads == 0;
 }
 
 Value quantopt::toHeads(Value value, int64_t heads, Operation *root, RewriterBase &rewriter) {
@@ -100,7 +100,7 @@ static std::optional<Rotary> rotaryOf(Operation *root) {
     return std::nullopt;
   if (rotary.half == 0)
     rotary.half = rankedType(rotary.cos).getShape().back();
-  return rotary;
+  return rotary.half > 0 ? std::optional(rotary) : std::nullopt;
 }
 
 /// The rows of the tables for each token. One position alone is that of the first token.

@@ -95,7 +95,7 @@ bool GroupQueryAttention::isKnownForm() {
 bool GroupQueryAttention::findHeads() {
   heads = node.getInt("num_heads", 0);
   kvHeads = node.getInt("kv_num_heads", 0);
-  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads || !input(Keys) != !input(Values))
+  if (heads <= 0 || heads > greatestSize || kvHeads <= 0 || heads % kvHeads || !input(Keys) != !input(Values))
     return false;
   if (input(Keys) && (!hasHeads(input(Keys), kvHeads) || !hasHeads(input(Values), kvHeads)))
     return false;

@@ -79,7 +79,7 @@ static std::optional<HeadsView> headsOfView(Operation *view) {
     heads = hidden / headSize;
   else if (ShapedType::isDynamic(headSize) && heads > 0)
     headSize = hidden / heads;
-  if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(headSize) || heads * headSize != hidden)
+  if (heads <= 0 || headSize <= 0 || hidden % heads || hidden / heads != headSize)
     return std::nullopt;
   return HeadsView{joined, heads, headSize};
 }

@@ -8,12 +8,15 @@
 #include "Dims.h"
 #include "Evaluate.h"
 #include "mlir/IR/TypeUtilities.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace quantopt;
 using onnx::NodeOpInterface;
 
+/// Of elements.
 constexpr int64_t maxTraced = 4096;
 constexpr int maxTraceDepth = 48;
 
@@ -35,6 +38,11 @@ std::optional<int64_t> Layout::count(RankedTensorType type) const {
 
 bool Layout::isTraced(int64_t axis, RankedTensorType type) const {
   return axis >= lead && axis < type.getRank() - trail;
+}
+
+std::optional<int64_t> Layout::tracedAxis(int64_t axis, RankedTensorType type) const {
+  std::optional<int64_t> dim = type ? onnx::normalizeAxis(axis, type.getRank()) : std::nullopt;
+  return dim && isTraced(*dim, type) ? dim : std::nullopt;
 }
 
 /// Sizes that only the run tells may be those of the input: only what is known to differ is not.
@@ -85,43 +93,43 @@ ElementMap Layout::ofSlice(NodeOpInterface node) {
   std::optional<double> step = node.getNodeInput(4) ? scalar(4) : 1.0;
   if (!type || !start || !end || !axis || !step || *step < 1)
     return {};
-  int64_t dim = *axis < 0 ? *axis + type.getRank() : *axis;
-  if (!isTraced(dim, type))
+  std::optional<int64_t> dim = tracedAxis(toInteger(*axis), type);
+  if (!dim)
     return {};
-  double size = type.getDimSize(dim);
+  double size = type.getDimSize(*dim);
   auto fromStart = [&](double i) { return int64_t(std::clamp(i < 0 ? i + size : i, 0.0, size)); };
   SmallVector<int64_t> indices;
   int64_t stride = std::clamp(*step, 1.0, std::max(size, 1.0));
   for (int64_t i = fromStart(*start), e = fromStart(*end); i < e; i += stride)
     indices.push_back(i);
-  return pick(node->getOperand(0), dim, indices);
+  return pick(node->getOperand(0), *dim, indices);
 }
 
 ElementMap Layout::ofSplit(NodeOpInterface node, unsigned result) {
   RankedTensorType type = typeOf(node->getOperand(0));
-  int64_t axis = node.getInt("axis", 0), offset = 0;
-  axis = axis < 0 && type ? axis + type.getRank() : axis;
-  if (!type || !isTraced(axis, type))
+  std::optional<int64_t> axis = tracedAxis(node.getInt("axis", 0), type);
+  if (!axis)
     return {};
+  int64_t offset = 0;
   for (unsigned i = 0; i < result; ++i) {
     RankedTensorType part = typeOf(node->getResult(i));
-    if (!part || part.isDynamicDim(axis))
+    if (!part || part.isDynamicDim(*axis) || llvm::AddOverflow(offset, part.getDimSize(*axis), offset))
       return {};
-    offset += part.getDimSize(axis);
   }
-  int64_t size = typeOf(node->getResult(result)).getDimSize(axis);
-  return pick(node->getOperand(0), axis, llvm::to_vector(llvm::seq(offset, offset + size)));
+  int64_t size = typeOf(node->getResult(result)).getDimSize(*axis);
+  if (offset > maxTraced)
+    return {};
+  return pick(node->getOperand(0), *axis, llvm::to_vector(llvm::seq(offset, offset + size)));
 }
 
 ElementMap Layout::ofConcat(NodeOpInterface node) {
   RankedTensorType type = typeOf(node->getResult(0));
-  std::optional<int64_t> stated = node.getInt("axis");
-  int64_t axis = stated && *stated < 0 ? *stated + type.getRank() : stated.value_or(-1);
-  if (!isTraced(axis, type))
+  std::optional<int64_t> stated = node.getInt("axis"), axis = stated ? tracedAxis(*stated, type) : std::nullopt;
+  if (!axis)
     return {};
   SmallVector<ElementMap> parts;
   int64_t outer = 1;
-  for (int64_t size : type.getShape().slice(lead, axis - lead))
+  for (int64_t size : type.getShape().slice(lead, *axis - lead))
     outer *= size;
   for (Value operand : node->getOperands()) {
     parts.push_back(of(operand));
@@ -140,15 +148,12 @@ ElementMap Layout::ofConcat(NodeOpInterface node) {
 ElementMap Layout::ofGather(NodeOpInterface node) {
   RankedTensorType type = typeOf(node->getOperand(0)), indexType = typeOf(node->getOperand(1));
   std::optional<SmallVector<int64_t>> indices = evaluateIntegers(node->getOperand(1));
-  int64_t axis = node.getInt("axis", 0);
-  if (!type || !indexType || !indices || indexType.getRank() > 1)
-    return {};
-  axis = axis < 0 ? axis + type.getRank() : axis;
-  if (!isTraced(axis, type) || type.isDynamicDim(axis))
+  std::optional<int64_t> axis = tracedAxis(node.getInt("axis", 0), type);
+  if (!axis || type.isDynamicDim(*axis) || !indexType || !indices || indexType.getRank() > 1)
     return {};
   for (int64_t &index : *indices)
-    index = index < 0 ? index + type.getDimSize(axis) : index;
-  return pick(node->getOperand(0), axis, *indices);
+    index = index < 0 ? index + type.getDimSize(*axis) : index;
+  return pick(node->getOperand(0), *axis, *indices);
 }
 
 /// Expand and Tile of traced dimensions; the others stay as they are.
@@ -162,6 +167,8 @@ ElementMap Layout::ofExpand(NodeOpInterface node) {
   if (isTile && !(repeats = evaluateIntegers(node->getOperand(1))))
     return {};
   ElementMap map = of(input);
+  if (map.empty())
+    return {};
   int64_t inner = 1;
   for (int64_t i = to.getRank() - 1; i >= 0; --i) {
     if (!isTraced(i, to)) {

@@ -49,6 +49,8 @@ private:
   ElementMap ofReshape(onnx::NodeOpInterface node);
   bool keepsOuterDims(mlir::Value from, mlir::Value to) const;
   bool isTraced(int64_t axis, mlir::RankedTensorType type) const;
+  /// A traced dimension that may be counted from the end; nothing for others.
+  std::optional<int64_t> tracedAxis(int64_t axis, mlir::RankedTensorType type) const;
   ElementMap pick(mlir::Value input, int64_t axis, llvm::ArrayRef<int64_t> indices);
 
   int64_t lead, trail;

@@ -73,6 +73,9 @@ void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, mlir::Valu
 /// Replaces the first results of a root; null for those that nobody reads.
 void replaceRoot(mlir::RewriterBase &rewriter, mlir::Operation *root, llvm::ArrayRef<mlir::Value> values);
 
+/// Sizes beyond MatMulNBits' own limit are not looked at: products of two are far from overflow.
+constexpr int64_t greatestSize = int64_t(1) << 30;
+
 /// Recognisers look at one node, whose operands have been recognised already. They change nothing when they fail.
 using Recognizer = llvm::LogicalResult (*)(mlir::Operation *root, mlir::RewriterBase &rewriter);
 

@@ -62,6 +62,15 @@ static void refineResult(Operation *op) {
   op->getResult(0).setType(type.clone(sizes));
 }
 
+/// Whether no dimension that is stated of what a node reads and gives is beyond all layers.
+static bool hasSizesOfLayers(Operation *op) {
+  auto isLayers = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return !tensor || llvm::all_of(tensor.getShape(), [](int64_t size) { return size <= greatestSize; });
+  };
+  return llvm::all_of(op->getOperandTypes(), isLayers) && llvm::all_of(op->getResultTypes(), isLayers);
+}
+
 /// One walk in program order, so that the operands of a node have been recognised before it is looked at. What a
 /// pattern makes superfluous lies before its root and is erased at once.
 static void recognize(func::FuncOp function) {
@@ -69,6 +78,8 @@ static void recognize(func::FuncOp function) {
   for (Operation &op : llvm::make_early_inc_range(function.front()))
     if (isa<onnx::NodeOpInterface>(op)) {
       refineResult(&op);
+      if (!hasSizesOfLayers(&op))
+        continue;
       (void)llvm::any_of(recognizers, [&](Recognizer recognizer) { return succeeded(recognizer(&op, rewriter)); });
     }
 }

@@ -24,9 +24,6 @@ static bool isInOrder(Value groupIndex, int64_t block) {
                       [&](auto element) { return element.value().getSExtValue() == int64_t(element.index()) / block; });
 }
 
-/// MatMulNBits' own limit of sizes; it keeps products of them small, too.
-static constexpr int64_t greatest = int64_t(1) << 30;
-
 namespace {
 /// Codes, scales and zero points as a node in blocks along the contraction has them.
 struct Blocks {
@@ -60,8 +57,8 @@ LogicalResult quantopt::recognizeMatMulNBits(Operation *root, RewriterBase &rewr
   Value x = node.getNodeInput(0), bias = node.getNodeInput(5);
   int64_t rows = node.getInt("N", 0), columns = node.getInt("K", 0), size = node.getInt("block_size", 0);
   RankedTensorType input = x ? rankedType(x) : RankedTensorType();
-  if (!input || input.getRank() < 1 || rows <= 0 || columns <= 0 || rows > greatest || columns > greatest ||
-      size < 16 || size > greatest || !llvm::isPowerOf2_64(size) || node.getInt("weight_prepacked", 0) ||
+  if (!input || input.getRank() < 1 || rows <= 0 || columns <= 0 || rows > greatestSize || columns > greatestSize ||
+      size < 16 || size > greatestSize || !llvm::isPowerOf2_64(size) || node.getInt("weight_prepacked", 0) ||
       !isInOrder(node.getNodeInput(4), size) ||
       (!input.isDynamicDim(input.getRank() - 1) && input.getShape().back() != columns))
     return failure();
@@ -91,7 +88,7 @@ static Value buildTable(WeightExpressions &expressions, NodeOpInterface node, Ra
   if (!integer || size < 1 || bits < 1 || bits > 8)
     return {};
   int64_t rows = data.getDimSize(0), columns = data.getDimSize(1);
-  if (rows > greatest || columns > greatest || size > greatest)
+  if (rows > greatestSize || columns > greatestSize || size > greatestSize)
     return {};
   int64_t groups = llvm::divideCeil(columns, size);
   if (integer.isUnsignedInteger(8))

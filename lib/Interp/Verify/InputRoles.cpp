@@ -103,12 +103,16 @@ static bool isCarrier(Operation *op) {
              .Default(false);
 }
 
+/// A limit at which sums of heads are far from overflow.
+constexpr int64_t maxHeads = int64_t(1) << 30;
+
 /// Heads and head size of the caches of a fused attention, as far as its attributes and the type of its queries tell.
 static std::pair<int64_t, int64_t> headsOfCache(NodeOpInterface node) {
   int64_t heads = node.getInt("num_heads", node.getInt("q_num_heads", 0));
   int64_t cacheHeads = node.getInt("kv_num_heads", heads);
   auto queries = dyn_cast<RankedTensorType>(node->getOperand(0).getType());
-  if (!heads || !queries || queries.getRank() != 3 || queries.isDynamicDim(2))
+  if (!queries || queries.getRank() != 3 || queries.isDynamicDim(2) || heads <= 0 || heads > maxHeads ||
+      cacheHeads <= 0 || cacheHeads > maxHeads)
     return {cacheHeads, 0};
   bool isPacked = node.isNode("GroupQueryAttention", "com.microsoft") && !node.getNodeInput(1);
   return {cacheHeads, queries.getDimSize(2) / (isPacked ? heads + 2 * cacheHeads : heads)};

@@ -120,6 +120,14 @@ func.func @append_basis(%past: tensor<?x3x?x64xf32>, %rows: tensor<?x3x?x64xf32,
 }
 
 // -----
+// C8: attention without heads to share.
+func.func @no_heads(%q: tensor<?x9x?x64xf32>, %k: tensor<?x0x?x64xf32>) {
+  // expected-error@+1 {{9 query heads cannot share 0 key and 0 value heads evenly}}
+  %a = llm.attention %q, %k, %k {scale = 1.0 : f64} : (tensor<?x9x?x64xf32>, tensor<?x0x?x64xf32>, tensor<?x0x?x64xf32>) -> tensor<?x9x?x64xf32>
+  return
+}
+
+// -----
 // C8: attention.
 func.func @uneven(%q: tensor<?x9x?x64xf32>, %k: tensor<?x2x?x64xf32>) {
   // expected-error@+1 {{9 query heads cannot share 2 key and 2 value heads evenly}}

@@ -237,7 +237,7 @@ template <typename OpTy> static LogicalResult verifyHeads(OpTy op) {
   for (RankedTensorType type : {q, k, v, result})
     if (type.getRank() != 4 || ShapedType::isDynamic(type.getDimSize(1))) // C8
       return op.emitOpError() << "expected [B, heads, S, d] with known heads, got " << type;
-  if (q.getDimSize(1) % k.getDimSize(1) || k.getDimSize(1) != v.getDimSize(1)) // C8
+  if (k.getDimSize(1) == 0 || q.getDimSize(1) % k.getDimSize(1) || k.getDimSize(1) != v.getDimSize(1)) // C8
     return op.emitOpError() << q.getDimSize(1) << " query heads cannot share " << k.getDimSize(1) << " key and "
                             << v.getDimSize(1) << " value heads evenly";
   if (!mayEqual(q.getDimSize(3), k.getDimSize(3)) || !mayEqual(v.getDimSize(3), result.getDimSize(3)) ||
