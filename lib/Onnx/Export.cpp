@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Onnx/Export.h"
 #include "Reemission.h"
+#include "quantopt/Dialect/Onnx/IR/Uses.h"
 
 using namespace llvm;
 using namespace mlir;
@@ -119,12 +120,9 @@ static FailureOr<MessageBytes> exportGraph(ModuleOp module, GraphWriter &writer,
     return success();
   };
   // What standard operators give is inferred; for those of other domains it is stated.
-  auto isOutput = [](OpResult result) {
-    return any_of(result.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
-  };
   for (auto op : function.getOps<NodeOpInterface>())
     for (OpResult result : op->getResults())
-      if (!op.getDomain().empty() && isa<RankedTensorType>(result.getType()) && !isOutput(result) &&
+      if (!op.getDomain().empty() && isa<RankedTensorType>(result.getType()) && !quantopt::onnx::isReturned(result) &&
           failed(addValue(GraphProto::kValueInfoFieldNumber, writer.edgeNames().of(result), result.getType(), {})))
         return failure();
   auto isLeftOut = [&](unsigned i) {

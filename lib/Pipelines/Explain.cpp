@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "quantopt/Pipelines/Explain.h"
 #include "Explanation.h"
-#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
-#include "quantopt/Interp/Recognize/ResolveBranches.h"
+#include "quantopt/Interp/Recognize/Recognize.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -34,8 +33,7 @@ LogicalResult quantopt::explainModel(StringRef path, MLIRContext &context, bool 
   ScopedDiagnosticHandler quiet(&context, [](Diagnostic &) { return success(); });
   explainFile(*module, function, explanation);
   explainUnsupported(function, explanation);
-  resolveBranches(function);
-  recognizeDecoder(function);
+  recognize(function);
   explain::explainModel(function, explanation);
   explainNodes(function, explanation);
   explainRotations(*module, explanation);

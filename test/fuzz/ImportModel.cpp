@@ -7,9 +7,8 @@
 #include "ImportModel.h"
 #include "Context.h"
 #include "mlir/IR/Verifier.h"
-#include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
-#include "quantopt/Interp/Recognize/ResolveBranches.h"
+#include "quantopt/Interp/Recognize/Recognize.h"
 #include "quantopt/Onnx/Import.h"
 #include "llvm/Support/Process.h"
 
@@ -30,8 +29,7 @@ void quantopt::importFuzzedModel(llvm::StringRef bytes) {
   for (auto function : module->getOps<mlir::func::FuncOp>()) {
     if (function.isDeclaration() || function->hasAttr(onnx::OnnxDialect::functionAttrName))
       continue;
-    resolveBranches(function);
-    recognizeDecoder(function);
+    recognize(function);
   }
   // What recognition makes is valid, or it would have left the nodes alone.
   if (failed(mlir::verify(*module))) {

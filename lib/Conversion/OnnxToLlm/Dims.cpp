@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------------===//
 #include "Dims.h"
 #include "Evaluate.h"
+#include "Match.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
@@ -150,13 +151,11 @@ std::optional<Dim> DimQuery::behindSlice(NodeOpInterface node, int64_t dim) {
     Value input = node.getNodeInput(i);
     return input ? evaluateIntegers(input) : std::nullopt;
   };
-  int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
+  RankedTensorType type = rankedTypeOf(node->getResult(0));
   std::optional<SmallVector<int64_t>> axes = integers(3);
   if (!axes)
     return std::nullopt;
-  for (int64_t &axis : *axes)
-    axis = axis < 0 ? axis + rank : axis;
-  auto stated = llvm::find(*axes, dim);
+  auto stated = llvm::find_if(*axes, [&](int64_t axis) { return isAxis(axis, dim, type); });
   Dim whole = ofValue(node->getOperand(0), dim);
   if (stated == axes->end())
     return whole;
@@ -172,10 +171,9 @@ std::optional<Dim> DimQuery::behindSlice(NodeOpInterface node, int64_t dim) {
 
 std::optional<Dim> DimQuery::behindConcat(NodeOpInterface node, int64_t dim) {
   std::optional<int64_t> axis = node.getInt("axis");
-  int64_t rank = rankedTypeOf(node->getResult(0)).getRank();
   if (!axis)
     return std::nullopt;
-  if ((*axis < 0 ? *axis + rank : *axis) != dim)
+  if (!isAxis(*axis, dim, rankedTypeOf(node->getResult(0))))
     return ofValue(node->getOperand(0), dim);
   Dim sum{0, {}, {}, 0};
   for (Value operand : node->getOperands()) {
@@ -284,7 +282,7 @@ Dim DimQuery::ofValue(Value value, int64_t dim) {
     return unknown(value, dim);
   if (auto split = dyn_cast<onnx::SplitOp>(op)) {
     int64_t axis = cast<NodeOpInterface>(op).getInt("axis", 0);
-    return (axis < 0 ? axis + type.getRank() : axis) == dim ? unknown(value, dim) : ofValue(op->getOperand(0), dim);
+    return isAxis(axis, dim, type) ? unknown(value, dim) : ofValue(op->getOperand(0), dim);
   }
   auto node = dyn_cast<NodeOpInterface>(op);
   // The sum that a fused norm has as its last result is of the norm's shape.

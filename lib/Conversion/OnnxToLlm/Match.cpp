@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------------===//
 #include "Match.h"
+#include "quantopt/Dialect/Onnx/IR/Axis.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -39,10 +40,6 @@ RankedTensorType quantopt::rankedType(Value value) {
   return value ? dyn_cast<RankedTensorType>(value.getType()) : RankedTensorType();
 }
 
-bool quantopt::isReturned(Value value) {
-  return llvm::any_of(value.getUsers(), [](Operation *user) { return user->hasTrait<OpTrait::IsTerminator>(); });
-}
-
 bool quantopt::isWeight(Value value, int64_t rank) {
   RankedTensorType type = rankedType(value);
   return type && type.getRank() == rank && type.hasStaticShape() && isa<FloatType>(type.getElementType()) &&
@@ -50,7 +47,7 @@ bool quantopt::isWeight(Value value, int64_t rank) {
 }
 
 bool quantopt::isAxis(int64_t axis, int64_t dim, RankedTensorType type) {
-  return type && (axis < 0 ? axis + type.getRank() : axis) == dim;
+  return type && onnx::normalizeAxis(axis, type.getRank()) == dim;
 }
 
 bool quantopt::isTranspose(onnx::TransposeOp node, ArrayRef<int64_t> permutation) {

@@ -12,6 +12,7 @@
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Onnx/IR/Uses.h"
 
 namespace quantopt {
 
@@ -45,8 +46,7 @@ void takeBetween(Match &match, mlir::Value value, mlir::Value source);
 
 /// The type, when it is a tensor of known rank; null otherwise.
 mlir::RankedTensorType rankedType(mlir::Value value);
-/// Whether the function returns `value`.
-bool isReturned(mlir::Value value);
+using onnx::isReturned;
 /// Whether `value` is a weight (an expression over parameters) of floating-point type and rank `rank`.
 bool isWeight(mlir::Value value, int64_t rank);
 /// Whether `axis` counts dimension `dim` of `type`, from either end.

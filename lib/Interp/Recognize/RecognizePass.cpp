@@ -8,11 +8,12 @@
 // The pass is here and not beside its patterns because conversions are below the interpreter.
 //
 //===----------------------------------------------------------------------------===//
+#include "ResolveBranches.h"
 #include "quantopt/Conversion/OnnxToLlm/OnnxToLlm.h"
 #include "quantopt/Dialect/Llm/IR/Llm.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
 #include "quantopt/Dialect/Q/IR/Q.h"
-#include "quantopt/Interp/Recognize/ResolveBranches.h"
+#include "quantopt/Interp/Recognize/Recognize.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Process.h"
@@ -25,6 +26,11 @@ namespace quantopt {
 using namespace mlir;
 using namespace quantopt;
 using interp::VerificationStep;
+
+void quantopt::recognize(func::FuncOp function) {
+  resolveBranches(function);
+  recognizeDecoder(function);
+}
 
 namespace {
 /// What a function computes, kept to be compared with what its next form computes.
@@ -82,11 +88,6 @@ struct RecognizePass : quantopt::impl::RecognizePassBase<RecognizePass> {
       if (summary)
         summarizeRecognition(function);
     }
-  }
-
-  static void recognize(func::FuncOp function) {
-    resolveBranches(function);
-    recognizeDecoder(function);
   }
 
   LogicalResult recognizeAndProve(func::FuncOp function) {

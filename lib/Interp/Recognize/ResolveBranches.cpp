@@ -12,10 +12,11 @@
 // no rows makes the first compute what the second does, so it takes the place of both.
 //
 //===----------------------------------------------------------------------------===//
-#include "quantopt/Interp/Recognize/ResolveBranches.h"
+#include "ResolveBranches.h"
 #include "mlir/IR/IRMapping.h"
 #include "quantopt/Dialect/Onnx/Analysis/SymbolicShapes.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "quantopt/Dialect/Onnx/IR/Uses.h"
 #include "quantopt/Interp/Verify/Verification.h"
 #include "quantopt/Onnx/Subgraph.h"
 #include "llvm/ADT/SetVector.h"
@@ -65,14 +66,10 @@ public:
     SmallVector<Value> values;
     for (auto [result, old] : llvm::zip(results(), op->getResults())) {
       values.push_back(mapping.lookup(result));
-      if (isReturned(old))
+      if (onnx::isReturned(old))
         values.back().setType(old.getType());
     }
     rewriter.replaceOp(op, values);
-  }
-
-  static bool isReturned(Value value) {
-    return llvm::any_of(value.getUsers(), [](Operation *user) { return isa<func::ReturnOp>(user); });
   }
 
 private:
@@ -87,7 +84,7 @@ private:
 static bool canReturn(onnx::IfOp op, Branch &branch) {
   llvm::SmallPtrSet<Value, 8> seen;
   for (auto [result, old] : llvm::zip(branch.results(), op->getResults()))
-    if (Branch::isReturned(old) && (!result.getDefiningOp<NodeOpInterface>() || !seen.insert(result).second))
+    if (onnx::isReturned(old) && (!result.getDefiningOp<NodeOpInterface>() || !seen.insert(result).second))
       return false;
   return true;
 }

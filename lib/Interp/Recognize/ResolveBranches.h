@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------------===//
-#ifndef QUANTOPT_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
-#define QUANTOPT_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
+#ifndef QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
+#define QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -18,4 +18,4 @@ void resolveBranches(mlir::func::FuncOp function);
 
 } // namespace quantopt
 
-#endif // QUANTOPT_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
+#endif // QUANTOPT_LIB_INTERP_RECOGNIZE_RESOLVEBRANCHES_H
