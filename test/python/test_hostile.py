@@ -273,6 +273,30 @@ def test_structure(quant_opt, folder, model, reason):
     assert_refused(quant_opt(save(folder, model)), reason)
 
 
+def doubled(operator, count):
+    """A chain of nodes that read the one before twice: 2^count ways lead through it."""
+    return [helper.make_node(operator, [edge, edge], [f"d{i}"])
+            for i, edge in enumerate(["d", *(f"d{i}" for i in range(count - 1))])]
+
+
+@pytest.mark.parametrize("kind", ["sizes", "heads", "views"])
+def test_long_chains(quant_opt, folder, kind):
+    """Recognition follows values back through doublings and through many nodes, in bounded time and stack."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 2, 4])
+    zero = numpy_helper.from_array(np.zeros(1, np.int64), "zero")
+    if kind == "sizes":
+        nodes = [helper.make_node("Shape", ["x"], ["d"]), *doubled("Mul", 64), helper.make_node("Reshape", ["x", "d63"], ["y"])]
+    elif kind == "heads":
+        nodes = [helper.make_node("Neg", ["x"], ["d"]), *doubled("Add", 64), helper.make_node("Add", ["d63", "d63"], ["y"])]
+    else:
+        edges = ["x", *(f"e{i}" for i in range(79999)), "y"]
+        nodes = [helper.make_node("Squeeze" if i % 2 else "Unsqueeze", [a, "zero"], [b])
+                 for i, (a, b) in enumerate(zip(edges, edges[1:]))]
+    graph = helper.make_graph(nodes, "graph", [x], [helper.make_value_info("y", helper.make_tensor_type_proto(1, None))], [zero])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    assert quant_opt(save(folder, model), "--explain").returncode == 0
+
+
 def test_names_that_are_not_utf8(quant_opt, folder):
     data = make([W], [helper.make_node("Mul", ["x", "w"], ["y"], "NAME")]).SerializeToString()
     assert_refused(quant_opt(save(folder, data.replace(b"NAME", b"\xff\xfe\x00\x80"))), "not UTF-8")

@@ -7,6 +7,7 @@
 #include "Evaluate.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "quantopt/Dialect/Onnx/IR/Onnx.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"
 #include <cmath>
 
@@ -20,7 +21,14 @@ constexpr int64_t maxElements = 64;
 using Known = std::optional<double>;
 using Result = std::optional<Elements>;
 
-Result evaluateAt(Value value, int depth);
+/// What a walk through the nodes before a value has seen: how far it is from that value, and what it found at which
+/// distance. Nodes that read a value twice would double the work at each of them.
+struct Walk {
+  int depth;
+  llvm::DenseMap<Value, std::pair<int, Result>> &seen;
+};
+
+Result evaluateAt(Value value, Walk walk);
 
 Result fromConstant(DenseElementsAttr constant) {
   if (constant.getNumElements() > maxElements)
@@ -63,8 +71,8 @@ bool isVector(Value value) {
 }
 
 /// A scalar or vector picked from a vector.
-Result ofGather(NodeOpInterface node, int depth) {
-  Result data = evaluateAt(node->getOperand(0), depth), indices = evaluateAt(node->getOperand(1), depth);
+Result ofGather(NodeOpInterface node, Walk walk) {
+  Result data = evaluateAt(node->getOperand(0), walk), indices = evaluateAt(node->getOperand(1), walk);
   if (!data || !indices || !isVector(node->getOperand(0)))
     return std::nullopt;
   Elements elements;
@@ -79,12 +87,12 @@ Result ofGather(NodeOpInterface node, int depth) {
   return elements;
 }
 
-Result ofConcat(NodeOpInterface node, int depth) {
+Result ofConcat(NodeOpInterface node, Walk walk) {
   if (!isVector(node->getResult(0)))
     return std::nullopt;
   Elements elements;
   for (Value operand : node->getOperands()) {
-    Result part = evaluateAt(operand, depth);
+    Result part = evaluateAt(operand, walk);
     if (!part)
       return std::nullopt;
     elements.append(*part);
@@ -93,14 +101,14 @@ Result ofConcat(NodeOpInterface node, int depth) {
 }
 
 /// A range of a vector, with step 1.
-Result ofSlice(NodeOpInterface node, int depth) {
+Result ofSlice(NodeOpInterface node, Walk walk) {
   if (node->getNumOperands() < 3 || !isVector(node->getOperand(0)))
     return std::nullopt;
-  Result data = evaluateAt(node->getOperand(0), depth);
+  Result data = evaluateAt(node->getOperand(0), walk);
   std::optional<double> bounds[3] = {std::nullopt, std::nullopt, 1};
   for (int i : {0, 1, 2})
     if (Value bound = node.getNodeInput(i == 2 ? 4 : i + 1))
-      if (Result elements = evaluateAt(bound, depth); elements && elements->size() == 1)
+      if (Result elements = evaluateAt(bound, walk); elements && elements->size() == 1)
         bounds[i] = elements->front();
   if (!data || !bounds[0] || !bounds[1] || bounds[2] != 1.0)
     return std::nullopt;
@@ -111,8 +119,8 @@ Result ofSlice(NodeOpInterface node, int depth) {
 }
 
 /// As many copies of the fill value as the shape asks for.
-Result ofConstantOfShape(NodeOpInterface node, int depth) {
-  Result shape = evaluateAt(node->getOperand(0), depth);
+Result ofConstantOfShape(NodeOpInterface node, Walk walk) {
+  Result shape = evaluateAt(node->getOperand(0), walk);
   if (!shape || shape->size() > 1 || (shape->size() == 1 && !shape->front()))
     return std::nullopt;
   int64_t count = shape->empty() ? 1 : toInteger(*shape->front());
@@ -149,16 +157,16 @@ Known compute(StringRef type, double a, double b, bool isInteger) {
   return isInteger ? std::trunc(a / b) : a / b;
 }
 
-Result ofBinary(NodeOpInterface node, int depth) {
+Result ofBinary(NodeOpInterface node, Walk walk) {
   bool isInteger = getElementTypeOrSelf(node->getResult(0).getType()).isInteger();
-  return zipElements(evaluateAt(node->getOperand(0), depth), evaluateAt(node->getOperand(1), depth),
+  return zipElements(evaluateAt(node->getOperand(0), walk), evaluateAt(node->getOperand(1), walk),
                      [&](Known a, Known b) { return a && b ? compute(node.getOpType(), *a, *b, isInteger) : Known(); });
 }
 
 /// Where: an unknown condition over equal alternatives is no obstacle.
-Result ofWhere(NodeOpInterface node, int depth) {
-  Result condition = evaluateAt(node->getOperand(0), depth);
-  Result yes = evaluateAt(node->getOperand(1), depth), no = evaluateAt(node->getOperand(2), depth);
+Result ofWhere(NodeOpInterface node, Walk walk) {
+  Result condition = evaluateAt(node->getOperand(0), walk);
+  Result yes = evaluateAt(node->getOperand(1), walk), no = evaluateAt(node->getOperand(2), walk);
   if (!condition || !yes || !no || yes->size() != condition->size() || no->size() != condition->size())
     return std::nullopt;
   Elements elements;
@@ -167,8 +175,8 @@ Result ofWhere(NodeOpInterface node, int depth) {
   return elements;
 }
 
-Result ofUnary(NodeOpInterface node, int depth) {
-  Result input = evaluateAt(node->getOperand(0), depth);
+Result ofUnary(NodeOpInterface node, Walk walk) {
+  Result input = evaluateAt(node->getOperand(0), walk);
   if (!input)
     return std::nullopt;
   for (Known &element : *input) {
@@ -184,8 +192,8 @@ Result ofUnary(NodeOpInterface node, int depth) {
 }
 
 /// A cast to integers truncates; others keep the value (float16 of a float is not exact, so it is not evaluated).
-Result ofCast(NodeOpInterface node, int depth) {
-  Result input = evaluateAt(node->getOperand(0), depth);
+Result ofCast(NodeOpInterface node, Walk walk) {
+  Result input = evaluateAt(node->getOperand(0), walk);
   Type to = getElementTypeOrSelf(node->getResult(0).getType());
   if (!input || !(to.isInteger(64) || to.isInteger(32) || to.isF32() || to.isF64()))
     return std::nullopt;
@@ -198,8 +206,8 @@ Result ofCast(NodeOpInterface node, int depth) {
 }
 
 /// The elements of an expansion of a scalar, or of one that does not expand.
-Result ofExpand(NodeOpInterface node, int depth) {
-  Result input = evaluateAt(node->getOperand(0), depth), shape = evaluateAt(node->getOperand(1), depth);
+Result ofExpand(NodeOpInterface node, Walk walk) {
+  Result input = evaluateAt(node->getOperand(0), walk), shape = evaluateAt(node->getOperand(1), walk);
   if (!input || !shape || input->size() != 1)
     return std::nullopt;
   int64_t count = 1;
@@ -211,41 +219,54 @@ Result ofExpand(NodeOpInterface node, int depth) {
   return Elements(count, input->front());
 }
 
-Result evaluateAt(Value value, int depth) {
-  auto node = value.getDefiningOp<NodeOpInterface>();
-  if (DenseElementsAttr constant = onnx::getConstant(value))
-    return fromConstant(constant);
-  if (!node || ++depth > maxDepth || !node.getDomain().empty() || node->getNumResults() != 1)
-    return std::nullopt;
-  auto same = [&] { return evaluateAt(node->getOperand(0), depth); };
+Result ofNode(NodeOpInterface node, Walk walk) {
+  auto same = [&] { return evaluateAt(node->getOperand(0), walk); };
   StringRef type = node.getOpType();
   if (type == "Shape")
     return ofShape(node);
   if (type == "Gather")
-    return ofGather(node, depth);
+    return ofGather(node, walk);
   if (type == "Slice")
-    return ofSlice(node, depth);
+    return ofSlice(node, walk);
   if (type == "Concat")
-    return ofConcat(node, depth);
+    return ofConcat(node, walk);
   if (type == "ConstantOfShape")
-    return ofConstantOfShape(node, depth);
+    return ofConstantOfShape(node, walk);
   if (type == "Where")
-    return ofWhere(node, depth);
+    return ofWhere(node, walk);
   if (type == "Cast" || type == "CastLike")
-    return ofCast(node, depth);
+    return ofCast(node, walk);
   if (type == "Expand")
-    return ofExpand(node, depth);
+    return ofExpand(node, walk);
   if (type == "Unsqueeze" || type == "Squeeze" || type == "Reshape" || type == "Identity" || type == "Flatten")
     return same();
   if (type == "Add" || type == "Sub" || type == "Mul" || type == "Div" || type == "Pow" || type == "Equal")
-    return ofBinary(node, depth);
+    return ofBinary(node, walk);
   if (type == "Sqrt" || type == "Reciprocal" || type == "Neg" || type == "Floor")
-    return ofUnary(node, depth);
+    return ofUnary(node, walk);
   return std::nullopt;
+}
+
+Result evaluateAt(Value value, Walk walk) {
+  auto node = value.getDefiningOp<NodeOpInterface>();
+  if (DenseElementsAttr constant = onnx::getConstant(value))
+    return fromConstant(constant);
+  if (!node || ++walk.depth > maxDepth || !node.getDomain().empty() || node->getNumResults() != 1)
+    return std::nullopt;
+  auto known = walk.seen.find(value);
+  // Seen further away, more before it may have been out of reach.
+  if (known != walk.seen.end() && known->second.first <= walk.depth)
+    return known->second.second;
+  Result result = ofNode(node, walk);
+  walk.seen[value] = {walk.depth, result};
+  return result;
 }
 } // namespace
 
-std::optional<Elements> quantopt::evaluate(Value value) { return evaluateAt(value, 0); }
+std::optional<Elements> quantopt::evaluate(Value value) {
+  llvm::DenseMap<Value, std::pair<int, Result>> seen;
+  return evaluateAt(value, {0, seen});
+}
 
 std::optional<double> quantopt::evaluateScalar(Value value) {
   Result elements = evaluate(value);

@@ -12,12 +12,16 @@
 //===----------------------------------------------------------------------------===//
 #include "Layout.h"
 #include "Match.h"
+#include "llvm/Support/SaveAndRestore.h"
 #include <map>
 
 using namespace mlir;
 using namespace quantopt;
 
 namespace {
+/// How deep the sums of a rotation may be nested.
+constexpr int maxDepth = 16;
+
 /// An element of a head, times an element of a table unless it passes; the signs are in the former.
 struct Term {
   Element x;
@@ -42,6 +46,7 @@ private:
 
   std::map<int64_t, Layout> layouts;
   llvm::MapVector<Value, SmallVector<Sum>> known;
+  int depth = 0;
 };
 
 /// A rotation of the first `width` elements of a head.
@@ -87,7 +92,7 @@ SmallVector<Sum> Rotation::expandProduct(Operation *product) {
   for (auto [x, table] : eitherOrder(product)) {
     RankedTensorType xType = rankedType(x), tableType = rankedType(table);
     int64_t lead = tableType ? 3 - (type.getRank() - tableType.getRank()) : -1;
-    if (!xType || lead < 0 || xType.getShape().drop_front(3) != type.getShape().drop_front(3) ||
+    if (!xType || xType.getRank() < 3 || lead < 0 || xType.getShape().drop_front(3) != type.getShape().drop_front(3) ||
         tableType.getShape().drop_front(lead) != type.getShape().drop_front(3) || !takeTable(table, type.getRank()))
       continue;
     ElementMap elements = heads().of(x), factors = tables(lead).of(table);
@@ -104,6 +109,9 @@ SmallVector<Sum> Rotation::expandProduct(Operation *product) {
 }
 
 SmallVector<Sum> Rotation::expand(Value value) {
+  if (depth == maxDepth)
+    return {};
+  llvm::SaveAndRestore nested(depth, depth + 1);
   Operation *op = value.getDefiningOp();
   if (isa<onnx::MulOp>(op))
     return expandProduct(op);
@@ -112,6 +120,8 @@ SmallVector<Sum> Rotation::expand(Value value) {
     return {};
   for (auto [sum, more] : llvm::zip_equal(left, right))
     for (Term term : more) {
+      if (sum.size() == 2) // more than any rotation adds
+        return {};
       term.x.isNegative ^= isa<onnx::SubOp>(op);
       sum.push_back(term);
     }

@@ -154,25 +154,42 @@ static void describeCache(OpOperand &use, bool isDirect, int64_t sequenceDim, In
       input.sequenceDim = dim;
 }
 
-static void collectRole(Value value, bool isDirect, InputDescription &input, llvm::DenseSet<Value> &seen) {
-  if (!seen.insert(value).second)
-    return;
-  for (OpOperand &use : value.getUses()) {
-    Operation *user = use.getOwner();
-    auto node = dyn_cast<NodeOpInterface>(user);
-    Role role = node ? roleInNode(node, use.getOperandNumber()) : roleInLayer(use);
-    if (RankedTensorType table = indexedTable(use)) {
+/// What reads an argument, itself or behind carriers, in the order of their uses.
+static SmallVector<OpOperand *> usesBehindCarriers(Value argument) {
+  SmallVector<OpOperand *> uses, stack;
+  llvm::DenseSet<Value> seen;
+  auto pushUsesOf = [&](Value value) {
+    if (!seen.insert(value).second)
+      return;
+    size_t first = stack.size();
+    for (OpOperand &use : value.getUses())
+      stack.push_back(&use);
+    std::reverse(stack.begin() + first, stack.end());
+  };
+  pushUsesOf(argument);
+  while (!stack.empty()) {
+    OpOperand *use = stack.pop_back_val();
+    uses.push_back(use);
+    if (isCarrier(use->getOwner()) && use->getOperandNumber() == 0)
+      pushUsesOf(use->getOwner()->getResult(0));
+  }
+  return uses;
+}
+
+static void collectRole(Value argument, InputDescription &input) {
+  for (OpOperand *use : usesBehindCarriers(argument)) {
+    auto node = dyn_cast<NodeOpInterface>(use->getOwner());
+    Role role = node ? roleInNode(node, use->getOperandNumber()) : roleInLayer(*use);
+    if (RankedTensorType table = indexedTable(*use)) {
       input.role = Role::TokenIds;
       input.rows = std::min(input.rows, table.getDimSize(0));
       input.rowWidth = std::max(input.rowWidth, table.getDimSize(1));
-    } else if (std::optional<int64_t> dim = concatenatedDim(use)) {
-      describeCache(use, isDirect, *dim, input);
+    } else if (std::optional<int64_t> dim = concatenatedDim(*use)) {
+      describeCache(*use, use->get() == argument, *dim, input);
     } else if (role == Role::Cache) {
-      describeCache(use, isDirect, 2, input);
+      describeCache(*use, use->get() == argument, 2, input);
     } else if (role != Role::Other) {
       input.role = role;
-    } else if (isCarrier(user) && use.getOperandNumber() == 0) {
-      collectRole(user->getResult(0), false, input, seen);
     }
   }
 }
@@ -189,8 +206,7 @@ static InputDescription describe(func::FuncOp function, unsigned i) {
   if (!input.type)
     return input;
   input.dims.resize(input.type.getRank());
-  llvm::DenseSet<Value> seen;
-  collectRole(value, /*isDirect=*/true, input, seen);
+  collectRole(value, input);
   if (function.getArgAttr(i, llm::stateAttrName))
     input.role = Role::Cache;
   if (function.getArgAttr(i, onnx::OnnxDialect::leftOutAttrName))
