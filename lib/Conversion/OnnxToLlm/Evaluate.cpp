@@ -247,17 +247,26 @@ Result ofNode(NodeOpInterface node, Walk walk) {
   return std::nullopt;
 }
 
+/// What is no number, as 0/0, says nothing about a size or a position.
+Result withoutNaN(Result result) {
+  if (result)
+    for (Known &element : *result)
+      if (element && std::isnan(*element))
+        element = std::nullopt;
+  return result;
+}
+
 Result evaluateAt(Value value, Walk walk) {
   auto node = value.getDefiningOp<NodeOpInterface>();
   if (DenseElementsAttr constant = onnx::getConstant(value))
-    return fromConstant(constant);
+    return withoutNaN(fromConstant(constant));
   if (!node || ++walk.depth > maxDepth || !node.getDomain().empty() || node->getNumResults() != 1)
     return std::nullopt;
   auto known = walk.seen.find(value);
   // Seen further away, more before it may have been out of reach.
   if (known != walk.seen.end() && known->second.first <= walk.depth)
     return known->second.second;
-  Result result = ofNode(node, walk);
+  Result result = withoutNaN(ofNode(node, walk));
   walk.seen[value] = {walk.depth, result};
   return result;
 }
